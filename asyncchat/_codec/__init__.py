@@ -1,0 +1,144 @@
+"""Bytes to models and back: the one place that knows how the wire spells things.
+
+Two readers, one result:
+
+* the quick one decodes straight into the models in C (msgspec) and takes what has exactly the agreed shape;
+* the patient one (cattrs) takes every lenient form, and names the path of what is wrong.
+
+msgspec skips unknown fields without a word. That none was skipped is proved by counting: every field name and every
+text of the agreed shape stands between two quotation marks, and `bytes.count` is nearly free. Where the count differs,
+the answer is read once more, and what is unknown goes into `.extra`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any, Final, Generic, TypeVar, cast
+
+import attrs
+import msgspec
+
+from asyncchat._codec.marks import nothing_skipped, page_marks
+from asyncchat._codec.patient import dump, keep_residue, read_patiently
+from asyncchat._codec.slices import row_texts
+from asyncchat._wire.response import Response
+from asyncchat.errors import DecodeError
+from asyncchat.models import Count, Id, Instant, Page, RawRow, Record
+
+__all__ = ["Readers", "dump", "readers"]
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
+
+_BOM: Final = b"\xef\xbb\xbf"
+_REFUSALS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+@attrs.frozen
+class Readers(Generic[R]):
+    """The functions that read answers about one kind of record.
+
+    Each raises `DecodeError` where the answer is not what it reads.
+
+    Attributes:
+        record: Reads one record.
+        page: Reads a page of them.
+        raw_page: Reads a page, leaving each row as it was sent, but for its id and times.
+    """
+
+    record: Callable[[Response], R]
+    page: Callable[[Response], Page[R]]
+    raw_page: Callable[[Response], Page[RawRow]]
+
+
+def readers(kind: type[R]) -> Readers[R]:
+    """The readers of a kind of record."""
+
+    def record(response: Response) -> R:
+        _expect_ok(response)
+        return cast("R", read_patiently(response, kind))
+
+    return Readers(record, _page_reader(kind), _raw_page_reader(kind))
+
+
+def _expect_ok(response: Response) -> None:
+    if response.status != HTTPStatus.OK:
+        raise DecodeError(f"the answer's status is {response.status}, which brings nothing to read: 200 was expected")
+
+
+def _page_reader(kind: type[R]) -> Callable[[Response], Page[R]]:
+    page_type: Any = Page[kind]  # type: ignore[valid-type]
+    quick = msgspec.json.Decoder(page_type)
+    expected = page_marks(kind)
+
+    def read(response: Response) -> Page[R]:
+        _expect_ok(response)
+        page: Page[R] | None = None
+        with contextlib.suppress(*_REFUSALS):
+            page = quick.decode(response.body)
+        if page is None:
+            return cast("Page[R]", read_patiently(response, page_type))
+        if not nothing_skipped(response.body, page, expected(page.data)):
+            keep_residue(page, response.json())
+        return page
+
+    return read
+
+
+# ---------------------------------------------------------------- rows left as they came
+
+
+class _Envelope(msgspec.Struct, Generic[T]):
+    data: list[T]
+    page: Count
+    rows_per_page: Count
+    total_pages: Count
+    total_rows: Count
+
+
+class _Head(msgspec.Struct):
+    id: Id
+    created_at: Instant
+    updated_at: Instant | None = None
+
+
+_RAW: Final = msgspec.json.Decoder(_Envelope[msgspec.Raw])
+_HEADS: Final = msgspec.json.Decoder(_Envelope[_Head])
+
+
+def _raw_page_reader(kind: type[Record]) -> Callable[[Response], Page[RawRow]]:
+    def read(response: Response) -> Page[RawRow]:
+        _expect_ok(response)
+        body = response.body.removeprefix(_BOM)
+        with contextlib.suppress(*_REFUSALS):
+            body.decode()  # what is passed on unread is UTF-8 at least
+            heads = _HEADS.decode(body)
+            return _raw_page(heads, [bytes(row) for row in _RAW.decode(body).data])
+        page = read_patiently(response, Page[kind])  # type: ignore[valid-type]
+        return _raw_page(page, _encoded_rows(body.decode()))
+
+    return read
+
+
+def _encoded_rows(text: str) -> list[bytes]:
+    try:
+        return [row.encode() for row in row_texts(text)]
+    except ValueError as exc:
+        reason = str(exc)
+    raise DecodeError(f"the answer cannot be passed on as JSON: {reason}", paths=("$.data",))
+
+
+def _raw_page(page: Any, texts: Iterable[bytes]) -> Page[RawRow]:
+    rows = [
+        RawRow(id=head.id, created_at=head.created_at, updated_at=getattr(head, "updated_at", None), json=text)
+        for head, text in zip(page.data, texts, strict=True)
+    ]
+    return Page(
+        data=rows,
+        page=page.page,
+        rows_per_page=page.rows_per_page,
+        total_pages=page.total_pages,
+        total_rows=page.total_rows,
+    )

@@ -1,0 +1,113 @@
+"""When a call is tried again, and after how long. Nothing here waits: time comes in, seconds go out."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import attrs
+
+from asyncchat.errors import APIConnectionError, APIStatusError, AsyncChatError, ConfigurationError, DecodeError
+
+THROTTLED: Final = frozenset({429, 503})
+"""Statuses that ask the whole client to slow down."""
+
+_RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})
+_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_UNREADABLE_TRIES: Final = 2
+
+
+def _positive(_policy: object, field: attrs.Attribute[float], value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise ConfigurationError(f"RetryPolicy: {field.name} takes seconds from 0, not {value!r}")
+
+
+def _check_attempts(_policy: object, _field: object, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"RetryPolicy: attempts takes a whole number from 1 (no retry), not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """How a call is tried again. A value: `attrs.evolve` makes another.
+
+    Args:
+        attempts: Requests for one call at most, the first included; 1: no retry.
+        backoff: Seconds that the first wait is drawn up to; each further wait may be twice as long.
+        max_backoff: Seconds that a wait is drawn up to at most.
+        max_retry_after: Seconds of Retry-After that are waited for; a server that asks for more gets no retry, and the
+            caller the error at once, with `.retry_after`.
+
+    A wait is drawn evenly between 0 and the bound (full jitter), and is never shorter than Retry-After.
+    """
+
+    attempts: int = attrs.field(default=4, validator=_check_attempts)
+    backoff: float = attrs.field(default=0.5, validator=_positive)
+    max_backoff: float = attrs.field(default=20.0, validator=_positive)
+    max_retry_after: float = attrs.field(default=120.0, validator=_positive)
+
+    def decide(self, attempt: int, error: AsyncChatError, *, method: str, jitter: float) -> float | None:
+        """Seconds to wait before the next attempt, None to give up.
+
+        Args:
+            attempt: How many requests have been sent for this call.
+            error: What the last one ended with.
+            method: The HTTP method.
+            jitter: A random number from 0 up to 1.
+        """
+        if attempt >= self.attempts or not worth_retrying(attempt, error, method):
+            return None
+        asked = getattr(error, "retry_after", None)
+        if asked is None:
+            return float(jitter * min(self.max_backoff, self.backoff * 2.0 ** min(attempt - 1, 60)))
+        return None if asked > self.max_retry_after else float(asked)
+
+
+def worth_retrying(attempt: int, error: AsyncChatError, method: str) -> bool:
+    """Whether the same request may end better and does no harm when the server has already seen it."""
+    if isinstance(error, APIConnectionError):
+        return error.retryable and (not error.sent or method in _REPEATABLE)
+    if isinstance(error, APIStatusError):
+        return error.status in THROTTLED or (error.status in _RETRIED and method in _REPEATABLE)
+    if isinstance(error, DecodeError):
+        return error.retryable and attempt < _UNREADABLE_TRIES and method in _REPEATABLE
+    return False
+
+
+def make_policy(retry: RetryPolicy | int) -> RetryPolicy:
+    """The policy that `retry` names: a policy, or the number of retries after the first attempt (0: none).
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if isinstance(retry, RetryPolicy):
+        return retry
+    if isinstance(retry, bool) or not isinstance(retry, int) or retry < 0:
+        raise ConfigurationError(f"retry takes a RetryPolicy or a number of retries from 0, not {retry!r}")
+    return RetryPolicy(attempts=retry + 1)
+
+
+@attrs.frozen
+class RetryQuota:
+    """A bucket that retries are paid from, so that an outage is not answered with a multiple of the load.
+
+    A retry costs 10, or 5 after a 429 or 503, or nothing where that said how long to wait: then the whole client waits,
+    and waiting is all the server wants. A success brings 1 back, or what its own retry cost.
+    """
+
+    level: float = 100.0
+    size: float = 100.0
+
+    @staticmethod
+    def _cost(error: AsyncChatError) -> Literal[0, 5, 10]:
+        if getattr(error, "status", 0) not in THROTTLED:
+            return 10
+        return 5 if getattr(error, "retry_after", None) is None else 0
+
+    def spend(self, error: AsyncChatError) -> RetryQuota | None:
+        """The bucket after one retry, None when it cannot pay it."""
+        left = self.level - self._cost(error)
+        return None if left < 0 else attrs.evolve(self, level=left)
+
+    def refund(self, error: AsyncChatError | None) -> RetryQuota:
+        """The bucket after a success; `error` is what the attempt before it ended with, None for a first attempt."""
+        return attrs.evolve(self, level=min(self.size, self.level + (self._cost(error) if error else 1)))

@@ -1,0 +1,95 @@
+"""A listing, read by blocking code."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncGenerator, Iterator
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from asyncchat._paging import AsyncPager
+from asyncchat._sync.bridge import Bridge
+from asyncchat.models import Page, RawRow
+
+T = TypeVar("T")
+
+
+async def _close(pages: AsyncGenerator[Page[Any], None]) -> None:
+    await pages.aclose()
+
+
+async def _next_page(pages: AsyncGenerator[Page[T], None]) -> Page[T] | None:
+    return await anext(pages, None)
+
+
+class Pager(Generic[T]):
+    """A listing, read by blocking code: the twin of `AsyncPager`. Making one sends nothing.
+
+    * `for row in pager`: every row; pages are fetched ahead, side by side, while the loop works;
+    * `for page in pager.pages()`, `pager.page(n)`, `pager.count()`, `pager.collect()`.
+    """
+
+    def __init__(self, bridge: Bridge, pager: AsyncPager[T]) -> None:
+        self._bridge = bridge
+        self._pager = pager
+
+    def __repr__(self) -> str:
+        return repr(self._pager).removeprefix("Async")
+
+    def __iter__(self) -> Iterator[T]:
+        for page in self.pages():
+            yield from page.data
+
+    def pages(self) -> Iterator[Page[T]]:
+        """Every page, the first one even when it is empty.
+
+        Raises:
+            AsyncChatError: At the place of a page that could not be fetched.
+        """
+        pages = self._pager.pages()
+        try:
+            while (page := self._bridge.run(functools.partial(_next_page, pages))) is not None:
+                yield page
+        finally:
+            if self._bridge.is_open:
+                self._bridge.run(_close, pages)
+
+    def page(self, number: int) -> Page[T]:
+        """One page, from 1.
+
+        Raises:
+            AsyncChatError: The page could not be fetched.
+        """
+        return self._bridge.run(self._pager.page, number)
+
+    def count(self) -> int:
+        """How many rows the server counts under the same filters, with one request.
+
+        Raises:
+            AsyncChatError: The server could not be asked.
+        """
+        return self._bridge.run(self._pager.count)
+
+    def collect(self) -> list[T]:
+        """Every row, in a list.
+
+        Raises:
+            AsyncChatError: A page could not be fetched.
+        """
+        return self._bridge.run(self._pager.collect)
+
+    def raw(self) -> Pager[RawRow]:
+        """The same listing with its rows as they were sent."""
+        return Pager(self._bridge, self._pager.raw())
+
+    def close(self) -> None:
+        """End every iteration of this pager that is under way. May be called twice."""
+        self._bridge.run(self._pager.aclose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

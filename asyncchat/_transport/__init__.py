@@ -1,0 +1,1 @@
+"""The I/O edge: one session, one pipeline."""

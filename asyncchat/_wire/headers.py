@@ -1,0 +1,62 @@
+"""Response headers that decide something: Retry-After, Date, the request's id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_HTTP_DATE: Final = re.compile(
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) (" + "|".join(_MONTHS) + r") ([0-9]{4}) "
+    r"([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
+)
+_REQUEST_IDS: Final = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
+
+
+def parse_http_date(text: str | None) -> float | None:
+    """Read an HTTP date as seconds since the epoch; None when it is none.
+
+    Source: RFC 9110, 5.6.7, the preferred form. The two obsolete forms count as absent.
+    """
+    match = _HTTP_DATE.fullmatch((text or "").strip())
+    if match is None:
+        return None
+    day, month, year, hour, minute, second = match.groups()
+    try:
+        moment = datetime(
+            int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), min(int(second), 59), tzinfo=UTC
+        )
+    except ValueError:
+        return None
+    return moment.timestamp()
+
+
+def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that the server asks to wait; None when it does not say so in one of the two forms.
+
+    Args:
+        headers: With lower-case names.
+        now: Seconds since the epoch, for a date in an answer that has no Date of its own.
+
+    Source: RFC 9110, 10.2.3: whole seconds or an HTTP date, nothing else. A date is held against the server's own
+    clock where the answer has one, so that a skewed clock here changes nothing.
+    """
+    text = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    moment = parse_http_date(text)
+    if moment is None:
+        return None
+    server_now = parse_http_date(headers.get("date"))
+    return max(0.0, moment - (now if server_now is None else server_now))
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """What the server calls this request, under whichever of the usual names."""
+    for name in _REQUEST_IDS:
+        if headers.get(name):
+            return headers[name][:200]
+    return None

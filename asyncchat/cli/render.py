@@ -1,0 +1,121 @@
+"""What commands show."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, TextIO
+
+if TYPE_CHECKING:
+    from asyncchat.export import ExportReport, Progress
+
+_DRAWN_SECONDS: Final = 0.1
+_LOGGED_SECONDS: Final = 5.0
+_DOUBTS_SHOWN: Final = 10
+_PROOFS: Final = {"one page": "came whole on one page", "steady walk": "kept their count all through"}
+
+
+def safe(text: str) -> str:
+    """A text that moves no cursor and changes no colour: what a terminal would obey is shown escaped."""
+    return "".join(ch if ch.isprintable() or ch == "\n" else f"\\x{ord(ch):02x}" for ch in text)
+
+
+def megabytes(size: int) -> str:
+    """A size for people, in decimal units."""
+    number = float(size)
+    for unit in ("bytes", "kB", "MB"):
+        if number < 1000:  # noqa: PLR2004 - decimal units
+            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
+
+
+def summary(report: ExportReport) -> str:
+    """An export's end, in a few narrow lines."""
+    head = "Already exported" if report.reused else "Exported"
+    lines = [
+        f"{head} {safe(report.query.source)}",
+        f"as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC",
+        "",
+        *(f"  {kind:<14}{count:>12,}" for kind, count in report.rows.items()),
+        "",
+        f"  folder        {safe(report.destination)}",
+        f"  files         {len(report.parts)} and manifest.json, {megabytes(report.size)}",
+    ]
+    if not report.reused:
+        lines.append(f"  requests      {report.requests:,}, of these {report.retries:,} retries")
+        lines.append(f"  time          {report.seconds:.1f} s")
+    return "\n".join([*lines, *_certified(report), *_deleted(report)])
+
+
+def _certified(report: ExportReport) -> list[str]:
+    if report.certified:
+        proofs = [f"{count:,} listings {_PROOFS.get(why, why)}" for why, count in report.certificates.items()]
+        return ["  certified     yes, nothing is missing:", *(f"                {proof}" for proof in proofs)]
+    shown = [f"    - {safe(doubt)}" for doubt in report.uncertified[:_DOUBTS_SHOWN]]
+    more = len(report.uncertified) - len(shown)
+    rest = [f"    - and {more:,} more: see manifest.json"] if more else []
+    return ["  certified     NO: these could not be proved complete", *shown, *rest]
+
+
+def _deleted(report: ExportReport) -> list[str]:
+    count = len(report.deleted)
+    return [f"  deleted       {count:,} conversations went while they were read"] if count else []
+
+
+def progress_line(progress: Progress) -> str:
+    """How far an export has come, in one line."""
+    conversations = f"{progress.rows.get('conversations', 0):,} of {progress.conversations_total:,} conversations"
+    parts = [conversations, f"{progress.rows.get('messages', 0):,} messages", f"{progress.requests:,} requests"]
+    if progress.retries:
+        parts.append(f"{progress.retries:,} retries")
+    return ", ".join(parts) + (f"; {safe(progress.paused)}" if progress.paused else "")
+
+
+@contextlib.contextmanager
+def show_progress(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
+    """An observer that draws a bar on a terminal, and writes a plain line now and then elsewhere, or without rich."""
+    if stream.isatty() and importlib.util.find_spec("rich"):
+        with _bar(stream) as draw:
+            yield _every(_DRAWN_SECONDS, draw)
+    else:
+        yield _every(
+            _LOGGED_SECONDS,
+            lambda progress: print(f"asyncchat: {progress_line(progress)}", file=stream, flush=True),
+        )
+
+
+def _every(seconds: float, show: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """Show one of the many progresses that come, so many seconds apart."""
+    due = time.monotonic() + seconds
+
+    def observe(progress: Progress) -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now >= due:
+            due = now + seconds
+            show(progress)
+
+    return observe
+
+
+@contextlib.contextmanager
+def _bar(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
+    from rich import progress as rich  # noqa: PLC0415 - only where it draws
+    from rich.console import Console  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Column  # noqa: PLC0415
+
+    columns = (rich.BarColumn(bar_width=12), rich.TaskProgressColumn(), rich.TimeRemainingColumn(compact=True))
+    text = rich.TextColumn("{task.description}", table_column=Column(ratio=1))
+    with rich.Progress(*columns, text, console=Console(file=stream), transient=True, expand=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def draw(progress: Progress) -> None:
+            total = progress.conversations_total or None
+            line = escape(progress_line(progress))
+            bar.update(task, total=total, completed=progress.conversations_done, description=line)
+
+        yield draw

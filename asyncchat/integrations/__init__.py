@@ -1,0 +1,1 @@
+"""asyncchat inside other tools."""

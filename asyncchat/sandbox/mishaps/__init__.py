@@ -1,0 +1,1 @@
+"""What goes wrong on demand: which request, and with what body."""

@@ -1,0 +1,1 @@
+"""The server below its public face: from bytes to a call, from an answer to bytes."""

@@ -1,0 +1,76 @@
+"""Every check of the project: `nox` runs them all, `nox -s lint` one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.stop_on_first_error = False
+
+PROJECT: dict[str, Any] = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+
+
+def group(name: str) -> list[str]:
+    """The requirements of a dependency group."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def lowest(requirements: list[str]) -> list[str]:
+    """Requirements pinned to their lower bounds."""
+    return [requirement.split(";")[0].replace(">=", "==").strip() for requirement in requirements]
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests, and hold the coverage above its bound."""
+    session.install(".[all]", *group("test"))
+    data = {"COVERAGE_FILE": f"{session.create_tmp()}/coverage"}
+    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=data)
+    session.run("coverage", "combine", "--quiet", env=data)
+    if not session.posargs:  # a selection covers less
+        session.run("coverage", "report", env=data)
+
+
+@nox.session(python=PYTHONS[0])
+def bounds(session: nox.Session) -> None:
+    """Run the tests with the oldest versions that the project says it works with."""
+    core: list[str] = PROJECT["project"]["dependencies"]
+    cli: list[str] = PROJECT["project"]["optional-dependencies"]["cli"]
+    session.install(".[all]", *lowest([*core, *cli]), *group("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy and pyright."""
+    session.install(".[all]", *group("types"))
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session(default=False)
+def large(session: nox.Session) -> None:
+    """Run the tests that take minutes."""
+    session.install(".[all]", *group("test"))
+    session.run("pytest", "-m", "large", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure: ratios in one run, no verdict."""
+    session.install(".[all]")
+    session.run("python", "benchmarks/import_time.py")
+    session.run("python", "benchmarks/sandbox.py", *session.posargs)

@@ -1,0 +1,17 @@
+"""What every test starts from: no settings of the machine's own, and no clock that a property test races."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("asyncchat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("asyncchat")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("ASYNCCHAT_")]:
+        monkeypatch.delenv(name)

@@ -1,0 +1,183 @@
+"""Commands as processes: signals, pipes, full disks, and the sandbox command from start to stop."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli_run import PROGRAM, access, complaint, ended, spawn, until
+from export_api import left
+
+from asyncchat.sandbox import Sandbox
+
+SIGNALS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+
+
+@pytest.fixture(scope="module")
+def slow() -> Iterator[Sandbox]:
+    """A sandbox whose export takes long enough to be in the middle of it."""
+    with Sandbox(conversations=3_000, latency=0.02) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    with Sandbox(conversations=20) as running:
+        yield running
+
+
+def asked(box: Sandbox) -> int:
+    return int(str(box.stats()["requests"]))
+
+
+@pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
+def test_a_signal_in_the_middle(slow: Sandbox, tmp_path: Path, number: int, code: int, word: str) -> None:
+    """A signal in the middle of an export ends it with one line and the shell's code, and leaves nothing."""
+    before = asked(slow)
+    process = spawn("export", tmp_path / "a" / "b", settings=access(slow))
+    until(lambda: asked(slow) > before + 30, process)
+    assert left(tmp_path)
+    process.send_signal(number)
+    assert complaint(ended(process), code) == f"{word}: nothing was kept"
+    assert left(tmp_path) == []
+
+
+def test_a_signal_to_the_embedded_sandbox(tmp_path: Path) -> None:
+    """With --sandbox a signal ends the server in the process too."""
+    process = spawn("export", tmp_path / "out", "--sandbox", "--max-rate", 20)
+    until(lambda: bool(left(tmp_path)), process)
+    process.send_signal(signal.SIGTERM)
+    assert complaint(ended(process), 143) == "terminated: nothing was kept"
+    assert left(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process is not killed without a word elsewhere")
+def test_a_kill_in_the_middle(slow: Sandbox, box: Sandbox, tmp_path: Path) -> None:
+    """An export that is killed leaves nothing that looks finished, and the next one into the same folder works."""
+    before = asked(slow)
+    process = spawn("export", tmp_path, settings=access(slow))
+    until(lambda: asked(slow) > before + 30, process)
+    process.kill()
+    assert ended(process).code == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == [".asyncchat-partial"]
+    assert not [path for path in left(tmp_path) if path.endswith(".jsonl")]
+    assert ended(spawn("export", tmp_path, "--quiet", settings=access(box))).code == 0
+    assert ".asyncchat-partial" not in left(tmp_path)
+
+
+def test_two_at_once(slow: Sandbox, tmp_path: Path) -> None:
+    """A second export into a folder that is being written to is refused, and the first one goes on."""
+    before = asked(slow)
+    first = spawn("export", tmp_path, settings=access(slow))
+    until(lambda: asked(slow) > before + 30, first)
+    assert "another export is writing" in complaint(ended(spawn("export", tmp_path, settings=access(slow))), 1)
+    assert first.poll() is None
+    first.terminate()
+    assert ended(first).code == 143
+
+
+# ---- output that cannot be written
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["export", "--help"], ["export", "{}", "--sandbox", "--json"]])
+def test_a_closed_pipe(box: Sandbox, tmp_path: Path, arguments: list[str]) -> None:
+    """When nobody reads the output any more, the command ends with 141 and without a word."""
+    process = spawn(*(word.format(tmp_path / "out") for word in arguments))
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr:
+        assert process.stderr.read() == ""
+    assert process.wait(60) == 141
+
+
+def test_a_closed_pipe_for_progress(slow: Sandbox, tmp_path: Path) -> None:
+    """When nobody reads the progress any more, the export ends with 141 and leaves nothing."""
+    eager = f"import asyncchat.cli.render as render\nrender._LOGGED_SECONDS = 0.0\n{PROGRAM}"
+    process = spawn("export", tmp_path / "out", program=eager, settings=access(slow))
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()
+    assert process.wait(60) == 141
+    assert left(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
+def test_a_full_output(box: Sandbox, tmp_path: Path) -> None:
+    """An output that cannot be written is one line; the export is there."""
+    with Path("/dev/full").open("w") as full:
+        done = ended(spawn("export", tmp_path, stdout=full, settings=access(box)))
+    assert complaint(done, 1) == "the output cannot be written (No space left on device)"
+    assert "manifest.json" in left(tmp_path)
+
+
+LIMITED = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))\n{PROGRAM}"
+
+
+def test_a_full_disk(box: Sandbox, tmp_path: Path) -> None:
+    """A disk that takes no more is one line, and nothing is left."""
+    process = spawn("export", tmp_path / "a" / "b", program=LIMITED, settings=access(box))
+    line = complaint(ended(process), 1)
+    assert line.startswith(f"{tmp_path}/a/b cannot be written (File too large): nothing was kept")
+    assert left(tmp_path) == []
+
+
+# ---- the sandbox
+
+
+def served(process: subprocess.Popen[str]) -> list[str]:
+    """The banner, which is there as soon as the sandbox answers."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if line.startswith("Ctrl-C"):
+            return lines
+    raise AssertionError(ended(process))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_sandbox_serves(tmp_path: Path, number: int) -> None:
+    """`asyncchat sandbox` says where it is and what to paste, serves until a signal, and ends with 0."""
+    process = spawn("sandbox", "--port", 0, "--conversations", 7, "--models", 2, "--seed", 9, "--token", "t-9")
+    lines = served(process)
+    found = re.fullmatch(r"Sandbox of seed 9 at (http://127\.0\.0\.1:\d+/v1)", lines[0])
+    assert found
+    assert lines[1] == "  2 models, 7 conversations, 10 messages in each on average"
+    settings = dict(line.removeprefix("  export ").split("=") for line in lines if line.startswith("  export "))
+    assert settings == {"ASYNCCHAT_BASE_URL": found[1], "ASYNCCHAT_API_TOKEN": "t-9"}
+    assert ended(spawn("export", tmp_path, "--quiet", settings=settings)).code == 0
+    process.send_signal(number)
+    done = ended(process)
+    assert (done.code, done.err) == (0, "")
+    assert re.fullmatch(r"stopped after \d+ requests\n", done.out)
+
+
+def test_the_sandbox_with_another_auth() -> None:
+    """The banner tells how the token is sent, where that is not usual, and shows no control character."""
+    process = spawn("sandbox", "--port", 0, "--conversations", 0, "--auth", "query:key", "--token", "a\x1b[2J")
+    lines = served(process)
+    process.terminate()
+    assert ended(process).code == 0
+    assert "  export ASYNCCHAT_AUTH=query:key" in lines
+    assert "  export ASYNCCHAT_API_TOKEN=a\\x1b[2J" in lines
+
+
+def test_a_port_in_use() -> None:
+    """A port that is taken is one line that says what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        line = complaint(ended(spawn("sandbox", "--port", port, "--conversations", 0)), 1)
+    assert line.startswith(f"cannot listen on 127.0.0.1:{port} (Address already in use")
+    assert line.endswith(": choose another port, or 0")
+
+
+def test_a_host_that_is_none() -> None:
+    """An address that is not this machine's is one line."""
+    assert "cannot listen on 192.0.2.1:0" in complaint(ended(spawn("sandbox", "--host", "192.0.2.1", "--port", 0)), 1)

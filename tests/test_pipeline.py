@@ -1,0 +1,293 @@
+"""One call: retries, pauses, limits, deadline, events, closing. No network, and no time passes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import Any
+
+import pytest
+from answers import mock, model, no_tasks_left, page
+
+from asyncchat import (
+    APIConnectionError,
+    APITimeoutError,
+    AsyncClient,
+    DecodeError,
+    NotFoundError,
+    PauseEvent,
+    RateLimitError,
+    Request,
+    RequestEvent,
+    Response,
+    ResponseEvent,
+    RetryEvent,
+    RetryPolicy,
+    ServerError,
+)
+from asyncchat.testing import FakeClock, MockTransport, json_response
+
+pytestmark = pytest.mark.asyncio
+
+OK = json_response(model(1))
+DOWN = Response(status=500)
+BUSY = Response(status=429, headers={"Retry-After": "7"})
+
+
+@pytest.fixture(autouse=True)
+def _jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every wait is half of its bound."""
+    monkeypatch.setattr(random, "random", lambda: 0.5)
+
+
+async def test_a_failure_is_retried() -> None:
+    """A call succeeds when one of its four attempts does, after waits that double."""
+    client, transport = mock([DOWN, DOWN, DOWN, OK])
+    assert (await client.models.get(1)).id == 1
+    assert transport.clock.slept == [0.25, 0.5, 1.0]
+
+
+async def test_attempts_end() -> None:
+    """The fourth failure is raised, with how often the call was tried and how long it took."""
+    client, transport = mock([DOWN] * 5)
+    with pytest.raises(ServerError) as caught:
+        await client.models.get(1)
+    assert len(transport.requests) == 4
+    error = caught.value
+    assert (error.method, error.path, error.attempts, error.elapsed) == ("GET", "/models/1", 4, 1.75)
+
+
+async def test_no_retry() -> None:
+    """`retry=0` sends one request."""
+    client, transport = mock([DOWN, OK], retry=0)
+    with pytest.raises(ServerError):
+        await client.models.get(1)
+    assert len(transport.requests) == 1
+
+
+async def test_what_is_the_callers_is_not_retried() -> None:
+    """A 404 is raised at once."""
+    client, transport = mock([Response(status=404), OK])
+    with pytest.raises(NotFoundError):
+        await client.models.get(1)
+    assert transport.clock.slept == []
+
+
+async def test_a_web_page_gets_two_tries() -> None:
+    """A 200 that is no JSON is asked for twice, and then a DecodeError."""
+    client, transport = mock([Response(status=200, body=b"<html>")] * 4)
+    with pytest.raises(DecodeError) as caught:
+        await client.models.get(1)
+    assert (len(transport.requests), caught.value.attempts) == (2, 2)
+
+
+async def test_a_cut_answer_is_read_at_the_second_try() -> None:
+    """A truncated 200 followed by a whole one is a success."""
+    client, _ = mock([Response(status=200, body=OK.body[:-5]), OK])
+    assert (await client.models.get(1)).id == 1
+
+
+async def test_another_shape_is_raised_at_once() -> None:
+    """JSON in another shape is not asked for again."""
+    client, transport = mock([json_response({}), OK])
+    with pytest.raises(DecodeError):
+        await client.models.get(1)
+    assert len(transport.requests) == 1
+
+
+async def test_a_post_that_was_sent_is_not_repeated() -> None:
+    """A POST whose answer was lost is not sent again."""
+    client, transport = mock([APIConnectionError("lost", sent=True), OK])
+    with pytest.raises(APIConnectionError):
+        await client.request(Request("POST", "/x"))
+    assert len(transport.requests) == 1
+
+
+async def test_the_lower_door() -> None:
+    """`request` gives the raw answer of any path under the same policies."""
+    client, _ = mock([DOWN, Response(status=304), Response(status=204)])
+    assert (await client.request(Request("GET", "/x"))).status == 304
+    assert (await client.request(Request("GET", "/x"))).status == 204
+
+
+async def test_retry_after_is_waited_for() -> None:
+    """A 429 with Retry-After is repeated after just that time."""
+    client, transport = mock([BUSY, OK])
+    await client.models.get(1)
+    assert transport.clock.slept == [7.0]
+
+
+async def test_a_longer_retry_after_than_allowed_is_raised() -> None:
+    """A server that asks for 114 hours gets no retry: the caller has the error at once, with the time."""
+    client, transport = mock([Response(status=429, headers={"Retry-After": "410400"}), OK])
+    with pytest.raises(RateLimitError) as caught:
+        await client.models.get(1)
+    assert (caught.value.retry_after, transport.clock.slept) == (410_400.0, [])
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_pause_is_shared(status: int) -> None:
+    """After a 429 or 503, no call of the client is sent before the pause has ended."""
+    clock = FakeClock()
+    sent: list[tuple[str, float]] = []
+
+    def handler(request: Request) -> Response:
+        sent.append((request.path, clock.monotonic()))
+        first = len(sent) == 1
+        return Response(status=status, headers={"Retry-After": "7"}) if first else OK
+
+    client, _ = mock(handler, clock=clock, retry=0)
+    with pytest.raises((RateLimitError, ServerError)):
+        await client.models.get(1)
+    await client.with_options(timeout=5).models.get(2)
+    assert sent == [("/models/1", 0.0), ("/models/2", 7.0)]
+
+
+async def test_a_500_pauses_nobody() -> None:
+    """A failure that asks for no patience does not hold up other calls."""
+    client, transport = mock([DOWN, OK], retry=0)
+    with pytest.raises(ServerError):
+        await client.models.get(1)
+    await client.models.get(2)
+    assert transport.clock.slept == []
+
+
+async def test_max_rate() -> None:
+    """With `max_rate=4`, requests go a quarter of a second apart."""
+    clock = FakeClock()
+    sent: list[float] = []
+
+    def handler(_: Request) -> Response:
+        sent.append(clock.monotonic())
+        return OK
+
+    client, _ = mock(handler, clock=clock, max_rate=4)
+    for _i in range(5):
+        await client.models.get(1)
+    assert sent == [0.0, 0.25, 0.5, 0.75, 1.0]
+
+
+async def test_concurrency_is_bounded() -> None:
+    """No more requests than `max_concurrency` are in flight, and that many are."""
+    running = peak = 0
+
+    async def handler(_: Request) -> Response:
+        nonlocal running, peak
+        running += 1
+        peak = max(peak, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return OK
+
+    client, transport = mock(handler, max_concurrency=3)
+    await asyncio.gather(*(client.models.get(i) for i in range(30)))
+    assert (peak, len(transport.requests)) == (3, 30)
+
+
+async def test_a_wait_holds_no_slot() -> None:
+    """A call that waits for its retry lets others go."""
+    order: list[str] = []
+
+    def handler(request: Request) -> Response:
+        order.append(request.path)
+        return DOWN if order == ["/models/1"] else OK
+
+    client, _ = mock(handler, max_concurrency=1)
+    await asyncio.gather(client.models.get(1), client.models.get(2))
+    assert order == ["/models/1", "/models/2", "/models/1"]
+
+
+async def hang(_: Request) -> Response:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def test_the_deadline_bounds_a_call() -> None:
+    """A call that hangs ends with its deadline."""
+    client, _ = mock(hang, deadline=0.01)
+    with pytest.raises(APITimeoutError, match=r"the deadline of 0\.01 s has passed") as caught:
+        await client.models.get(1)
+    assert (caught.value.sent, caught.value.path) == (True, "/models/1")
+
+
+async def test_the_deadline_bounds_waiting_for_a_slot() -> None:
+    """A call that never got a slot says that nothing was sent."""
+    client, _ = mock(hang, max_concurrency=1)
+    first = asyncio.create_task(client.models.get(1))
+    await asyncio.sleep(0)
+    with pytest.raises(APITimeoutError) as caught:
+        await client.with_options(deadline=0.01).models.get(2)
+    assert not caught.value.sent
+    first.cancel()
+    await no_tasks_left()
+
+
+async def test_no_retry_beyond_the_deadline() -> None:
+    """A wait that would pass the deadline is not begun: the error comes at once."""
+    client, transport = mock([BUSY, OK], deadline=5)
+    with pytest.raises(RateLimitError):
+        await client.models.get(1)
+    assert transport.clock.slept == []
+
+
+async def test_a_timeout_of_the_callers_hook_is_its_own() -> None:
+    """A TimeoutError that is none of the deadline is not taken for it."""
+
+    def hook(_: Any) -> None:
+        raise TimeoutError("the hook's own")
+
+    client, _ = mock([OK], hooks=[hook], deadline=None)
+    with pytest.raises(TimeoutError, match="the hook's own"):
+        await client.models.get(1)
+
+
+async def test_an_attempt_gets_no_more_than_the_deadline_leaves() -> None:
+    """The transport is given the attempt's timeout, or what is left of the deadline when that is less."""
+    given: list[float | None] = []
+
+    class Noting(MockTransport):
+        async def send(self, request: Request, *, timeout: float | None, max_body: int) -> Response:  # noqa: ASYNC109
+            given.append(timeout)
+            self.clock.advance(50)
+            return await super().send(request, timeout=timeout, max_body=max_body)
+
+    client = AsyncClient(transport=Noting([DOWN, OK]), timeout=60, deadline=100, retry=RetryPolicy(backoff=0))
+    await client.models.get(1)
+    assert given == [60, 50]
+
+
+async def test_the_retry_quota_ends_retries() -> None:
+    """In a full outage the bucket empties: 100 calls cost 110 requests, not 400."""
+    client, transport = mock(lambda _: DOWN)
+    for _i in range(100):
+        with pytest.raises(ServerError):
+            await client.models.get(1)
+    assert len(transport.requests) == 110
+
+
+async def test_events() -> None:
+    """Hooks are told of each request, answer, pause and retry, in order."""
+    told: list[Any] = []
+    client, _ = mock([BUSY, OK], hooks=[told.append])
+    await client.models.get(1)
+    call = {"method": "GET", "path": "/models/1"}
+    reason = "429 Too Many Requests. Wait, then go on more slowly (max_rate=)"
+    assert told == [
+        RequestEvent(**call, attempt=1),
+        ResponseEvent(**call, attempt=1, status=429, size=0, elapsed=0.0),
+        PauseEvent(seconds=7.0, status=429),
+        RetryEvent(**call, attempt=1, delay=7.0, reason=reason),
+        RequestEvent(**call, attempt=2),
+        ResponseEvent(**call, attempt=2, status=200, size=len(OK.body), elapsed=0.0),
+    ]
+
+
+async def test_the_log_has_no_query(caplog: pytest.LogCaptureFixture) -> None:
+    """Log lines name method, path and status, and neither query nor token."""
+    client, _ = mock([DOWN, json_response(page([]))], auth="query:key", token="s3cr3t")
+    with caplog.at_level(logging.DEBUG, "asyncchat"):
+        await client.models.list(since="2025-05-05")
+    assert [record.getMessage() for record in caplog.records] == [
+        "GET /models: 500 in 0.000 s", "GET /models: retry in 0.25 s", "GET /models: 200 in 0.000 s",
+    ]  # fmt: skip
