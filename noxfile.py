@@ -27,8 +27,11 @@ def lowest(requirements: list[str]) -> list[str]:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests, and hold the coverage above its bound."""
+    """Run the tests, and on the oldest Python hold the coverage above its bound: measuring doubles the time."""
     session.install(".[all]", *group("test"))
+    if session.python != PYTHONS[0]:
+        session.run("pytest", *session.posargs)
+        return
     data = {"COVERAGE_FILE": f"{session.create_tmp()}/coverage"}
     session.run("coverage", "run", "-m", "pytest", *session.posargs, env=data)
     session.run("coverage", "combine", "--quiet", env=data)

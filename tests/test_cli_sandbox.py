@@ -104,6 +104,41 @@ def test_a_signal_while_it_is_generated(number: int) -> None:
     assert (done.code, done.out, done.err) == (130, "", "asyncchat: interrupted: nothing was kept\n")
 
 
+STOPPED_ANYWHERE = """
+import os, signal, sys
+from asyncchat.cli.running import Stop
+
+def interrupted_at(place):
+    seen = 0
+    def trace(frame, event, argument):
+        nonlocal seen
+        seen += 1
+        if seen == place:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return trace
+    stop = Stop()
+    stop.listen()
+    sys.settrace(trace)
+    try:
+        stop.wait()
+    finally:
+        sys.settrace(None)
+    return seen
+
+places = interrupted_at(1)
+for place in range(2, places):
+    interrupted_at(place)
+print(places)
+"""
+
+
+def test_a_signal_at_any_line_of_the_wait_is_seen() -> None:
+    """A signal that comes before or while the command waits for it ends the wait, wherever it strikes."""
+    process = spawn(program=STOPPED_ANYWHERE)
+    assert process.stdout is not None
+    assert int(ended(process).out) > 2
+
+
 @pytest.fixture
 def receiver() -> Iterator[tuple[str, list[bytes]]]:
     """A receiver of webhooks: its URL, and the bodies that came."""

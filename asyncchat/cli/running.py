@@ -1,4 +1,4 @@
-"""Runs a coroutine for a command, so that signals end it cleanly."""
+"""How signals end a command: a coroutine that is cancelled, or a wait that is over."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Coroutine
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -42,3 +43,28 @@ def run_async(main: Coroutine[Any, Any, T]) -> T:
         if told:
             raise Terminated from None
         raise
+
+
+class Stop:
+    """SIGINT or SIGTERM, waited for in the main thread.
+
+    A handler must not set a `threading.Event`: it may interrupt its own thread where that holds the event's lock, and
+    waits for it for ever. `SimpleQueue.put` is reentrant, by its documentation.
+    """
+
+    def __init__(self) -> None:
+        self._asked: SimpleQueue[int] = SimpleQueue()
+
+    def listen(self) -> None:
+        """Handle both signals from now on."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _: self._asked.put(number))
+
+    @property
+    def asked(self) -> bool:
+        """Whether one has come."""
+        return not self._asked.empty()
+
+    def wait(self) -> None:
+        """Wait until one comes."""
+        self._asked.get()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ import click
 
 from asyncchat.cli.behaviours import behaviour_options
 from asyncchat.cli.render import safe
+from asyncchat.cli.running import Stop
 
 if TYPE_CHECKING:
     from asyncchat.sandbox import Fault, Sandbox, WebhookReport
@@ -77,9 +77,8 @@ def sandbox_command(webhook: str | None, webhook_count: int, webhook_rate: float
         sandbox = Sandbox(**flags)
     except (TypeError, ValueError) as exc:
         raise click.UsageError(str(exc)) from None
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = Stop()
+    stop.listen()
     _start(sandbox, stop)
     try:
         click.echo(banner(sandbox))
@@ -92,7 +91,7 @@ def sandbox_command(webhook: str | None, webhook_count: int, webhook_rate: float
     return 0
 
 
-def _start(sandbox: Sandbox, stop: threading.Event) -> None:
+def _start(sandbox: Sandbox, stop: Stop) -> None:
     """Start it in another thread: a signal does not wait until a large account is generated.
 
     Raises:
@@ -112,7 +111,7 @@ def _start(sandbox: Sandbox, stop: threading.Event) -> None:
 
     threading.Thread(target=run, daemon=True).start()
     while not wait([started], timeout=_GLANCE_SECONDS).done:
-        if stop.is_set():
+        if stop.asked:
             raise KeyboardInterrupt
     try:
         started.result()
