@@ -43,8 +43,9 @@ class AsyncClient:
             ASYNCCHAT_AUTH, then "bearer".
         timeout: Seconds for one attempt, None for no bound. Waiting for a free slot is not counted.
         deadline: Seconds for a call with all its attempts and waits, None for no bound.
-        max_concurrency: Requests in flight at most, over all that this client does.
-        max_rate: Requests a second at most, None for no bound.
+        max_concurrency: Requests in flight at most, over all that this client does. It starts with 8, and learns how
+            many the server takes.
+        max_rate: Requests a second at most; None: no bound until the server answers 429, then what it shows to take.
         retry: A `RetryPolicy`, or a number of retries after the first attempt (0: none).
         per_page: Rows to ask for in a page.
         max_body: Bytes of an answer at most, decompressed.
@@ -53,7 +54,8 @@ class AsyncClient:
         allow_http: Whether plain http may go to a host that is not this machine.
         transport: What sends requests, instead of aiohttp: a `MockTransport` in tests. It needs no base_url and no
             token.
-        hooks: Callables that are given each `RequestEvent`, `ResponseEvent`, `RetryEvent` and `PauseEvent`.
+        hooks: Callables that are given each `RequestEvent`, `ResponseEvent`, `FailureEvent`, `RetryEvent` and
+            `PauseEvent`. One that raises is logged, and harms no call.
         clock: Where the time comes from; None: the transport's own `clock` if it has one, else the machine's.
 
     Raises:
@@ -97,6 +99,7 @@ class AsyncClient:
             clock=clock or getattr(transport, "clock", None) or SystemClock(),
             max_concurrency=check_count(max_concurrency, "max_concurrency"),
             max_rate=max_rate,
+            base_url=self._base_url,
         )
         self._owns_pipeline = True
 

@@ -14,11 +14,17 @@ class RequestEvent:
 
     Attributes:
         attempt: 1 for the first request of the call.
+        url: The whole URL without anything that authorises it; None when the client has no base URL.
+        headers: Sent besides the request's own. Here a hook may add some, such as a trace's `traceparent`.
+        call: A number that all events of one call share.
     """
 
     method: str
     path: str
     attempt: int
+    url: str | None = None
+    headers: dict[str, str] = attrs.field(factory=dict)
+    call: int = attrs.field(default=0, eq=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +34,7 @@ class ResponseEvent:
     Attributes:
         size: Bytes of the body, decompressed.
         elapsed: Seconds from sending to the body's end.
+        call: A number that all events of one call share.
     """
 
     method: str
@@ -36,6 +43,27 @@ class ResponseEvent:
     status: int
     size: int
     elapsed: float
+    call: int = attrs.field(default=0, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class FailureEvent:
+    """A request ended without an answer that could be read, or was cancelled.
+
+    Attributes:
+        error: The error's class, such as "APITimeoutError" or "CancelledError".
+        reason: The error, in a sentence.
+        elapsed: Seconds from sending to the failure.
+        call: A number that all events of one call share.
+    """
+
+    method: str
+    path: str
+    attempt: int
+    error: str
+    reason: str
+    elapsed: float
+    call: int = attrs.field(default=0, eq=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -45,6 +73,7 @@ class RetryEvent:
     Attributes:
         delay: Seconds until then.
         reason: The error, in a sentence.
+        call: A number that all events of one call share.
     """
 
     method: str
@@ -52,6 +81,7 @@ class RetryEvent:
     attempt: int
     delay: float
     reason: str
+    call: int = attrs.field(default=0, eq=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -60,12 +90,13 @@ class PauseEvent:
 
     Attributes:
         seconds: How long.
-        status: The status that asked for it.
+        status: The status that asked for it: 429 or 503; or that of an answer whose RateLimit headers say that
+            nothing is left.
     """
 
     seconds: float
     status: int
 
 
-Event: TypeAlias = RequestEvent | ResponseEvent | RetryEvent | PauseEvent
+Event: TypeAlias = RequestEvent | ResponseEvent | FailureEvent | RetryEvent | PauseEvent
 Hook: TypeAlias = Callable[[Event], None]

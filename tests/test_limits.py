@@ -1,14 +1,12 @@
-"""Pace and pause: time comes in, seconds go out."""
+"""Pauses, and how many requests go side by side: time comes in."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncchat._policy.limits import Concurrency, Pace, Pause
+from asyncchat._policy.limits import Concurrency, Pause
 
 times = st.floats(0, 1e6)
 
@@ -34,64 +32,65 @@ def test_a_pause_never_gets_shorter(asked: list[tuple[float, float]], now: float
         pause = longer
 
 
-def test_no_rate_is_no_wait() -> None:
-    """Without a rate every request goes at once."""
-    pace = Pace()
-    assert pace.book(1.0) == (pace, 0.0)
+def test_a_pause_knows_who_asked() -> None:
+    """The status of the longest pause is kept, for the error of a call that cannot wait so long."""
+    assert Pause().extended(0.0, 9.0, 503).extended(1.0, 2.0, 429) == Pause(9.0, 503)
 
 
-def test_places_are_evenly_spaced() -> None:
-    """At 4 a second, requests that come together go a quarter of a second apart."""
-    pace, waits = Pace(rate=4.0), []
-    for _ in range(4):
-        pace, wait = pace.book(100.0)
-        waits.append(wait)
-    assert waits == [0.0, 0.25, 0.5, 0.75]
-
-
-def test_idle_time_is_not_saved_up() -> None:
-    """After a quiet hour there is no burst."""
-    pace, _ = Pace(rate=1.0).book(0.0)
-    pace, first = pace.book(3_600.0)
-    _, second = pace.book(3_600.0)
-    assert (first, second) == (0.0, 1.0)
-
-
-@given(st.floats(0.01, 1_000), st.lists(times, min_size=2, max_size=30))
-def test_the_rate_is_never_exceeded(rate: float, arrivals: list[float]) -> None:
-    """Two requests never start closer than the rate allows."""
-    pace, starts = Pace(rate=rate), []
-    for now in sorted(arrivals):
-        pace, wait = pace.book(now)
-        starts.append(now + wait)
-    gaps = [later - earlier for earlier, later in pairwise(starts)]
-    assert min(gaps) >= 1 / rate - 1e-6 * max(1.0, starts[-1])
-    assert all(gap >= 0 for gap in gaps)
-
-
-@pytest.mark.parametrize("rate", [0.5, 3.0])
-def test_a_pace_is_a_value(rate: float) -> None:
-    """Booking changes nothing in the pace that was asked."""
-    pace = Pace(rate=rate)
-    pace.book(5.0)
-    assert pace == Pace(rate=rate)
+def test_it_starts_with_eight() -> None:
+    """Eight requests go side by side at first, or fewer where fewer are allowed."""
+    assert [Concurrency(most).slots for most in (1, 5, 8, 32)] == [1, 5, 8, 8]
 
 
 def test_patience_lowers_the_concurrency() -> None:
     """Each time the server asks for patience, 0.7 times as many requests go side by side, and one at least."""
-    level, slots = Concurrency(10, 10), []
-    for _ in range(9):
-        level = level.slower()
+    level, slots = Concurrency(10, 10.0), []
+    for second in range(9):
+        level = level.slower(float(second))
         slots.append(level.slots)
     assert slots == [7, 4, 3, 2, 1, 1, 1, 1, 1]
 
 
-def test_success_raises_it_again() -> None:
-    """One round of successes lets one more go, up to the bound."""
-    level = Concurrency(3, 1)
-    seen = []
+def test_it_is_lowered_once_a_second() -> None:
+    """A second slow-down within a second changes nothing: the first has not shown what it does."""
+    once = Concurrency(10, 10.0).slower(5.0)
+    assert once.slower(5.9) is once
+    assert once.slower(6.0).slots == 4
+
+
+def test_each_round_of_fast_answers_raises_it() -> None:
+    """Until the first slow-down, as many fast answers as there are slots let one more go, up to the bound."""
+    level, seen = Concurrency(3, 1.0), []
     for _ in range(12):
-        level = level.faster()
+        level = level.faster(0.0, 0.01)
         seen.append(level.slots)
     assert seen == [2, 2, 2, *[3] * 9]
     assert level.level == 3.0
+
+
+def test_after_a_slow_down_it_is_raised_by_one_a_second() -> None:
+    """Once a server has asked for patience, ten seconds of fast answers let ten more go, however many there are."""
+    level = Concurrency(100, 10.0).slower(0.0)
+    for tick in range(1, 1_001):
+        level = level.faster(tick / 100, 0.01)
+    assert level.level == pytest.approx(17.0)
+
+
+def test_slow_answers_raise_nothing() -> None:
+    """Answers that take over twice as long as the fastest raise nothing."""
+    level = Concurrency(32).faster(0.0, 0.1)
+    assert level.faster(0.0, 0.4).level == level.level
+    assert level.faster(0.0, 0.2).level > level.level
+
+
+steps = st.tuples(st.booleans(), st.floats(0, 5), st.floats(0, 3))
+
+
+@given(st.integers(1, 64), st.lists(steps, max_size=80))
+def test_the_bounds_hold(most: int, happened: list[tuple[bool, float, float]]) -> None:
+    """Whatever happens, at least one request may go and never more than allowed."""
+    level, now = Concurrency(most), 0.0
+    for good, after, elapsed in happened:
+        now += after
+        level = level.faster(now, elapsed) if good else level.slower(now)
+        assert 1 <= level.slots <= most

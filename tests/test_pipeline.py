@@ -15,6 +15,7 @@ from asyncchat import (
     APITimeoutError,
     AsyncClient,
     DecodeError,
+    FailureEvent,
     NotFoundError,
     PauseEvent,
     RateLimitError,
@@ -112,10 +113,10 @@ async def test_the_lower_door() -> None:
 
 
 async def test_retry_after_is_waited_for() -> None:
-    """A 429 with Retry-After is repeated after just that time."""
+    """A 429 with Retry-After is repeated after that time and up to half a second, so that not all come back at once."""
     client, transport = mock([BUSY, OK])
     await client.models.get(1)
-    assert transport.clock.slept == [7.0]
+    assert transport.clock.slept == [7.25]
 
 
 async def test_a_longer_retry_after_than_allowed_is_raised() -> None:
@@ -231,15 +232,63 @@ async def test_no_retry_beyond_the_deadline() -> None:
     assert transport.clock.slept == []
 
 
-async def test_a_timeout_of_the_callers_hook_is_its_own() -> None:
-    """A TimeoutError that is none of the deadline is not taken for it."""
+async def test_a_hook_that_raises_harms_no_call(caplog: pytest.LogCaptureFixture) -> None:
+    """What a hook raises is logged; the call and the next hook go on."""
+    told: list[Any] = []
 
     def hook(_: Any) -> None:
         raise TimeoutError("the hook's own")
 
-    client, _ = mock([OK], hooks=[hook], deadline=None)
-    with pytest.raises(TimeoutError, match="the hook's own"):
-        await client.models.get(1)
+    client, _ = mock([OK], hooks=[hook, told.append])
+    assert (await client.models.get(1)).id == 1
+    assert [type(event) for event in told] == [RequestEvent, ResponseEvent]
+    assert ["the hook's own" in record.exc_text for record in caplog.records if record.exc_text] == [True, True]
+
+
+async def test_a_hook_adds_headers() -> None:
+    """Headers that a hook puts into a RequestEvent are sent."""
+
+    def hook(event: Any) -> None:
+        if isinstance(event, RequestEvent):
+            event.headers["traceparent"] = "00-1-2-01"
+
+    client, transport = mock([OK], hooks=[hook])
+    await client.models.get(1)
+    assert ("traceparent", "00-1-2-01") in transport.requests[0].headers
+
+
+async def test_a_lost_connection_is_told() -> None:
+    """An attempt without an answer ends with a FailureEvent, and all events of a call share a number."""
+    told: list[Any] = []
+    client, _ = mock([APIConnectionError("lost", sent=True), OK], hooks=[told.append])
+    await client.models.get(1)
+    failure = FailureEvent(
+        method="GET", path="/models/1", attempt=1, error="APIConnectionError", reason="lost", elapsed=0.0
+    )
+    assert [type(event) for event in told] == [RequestEvent, FailureEvent, RetryEvent, RequestEvent, ResponseEvent]
+    assert told[1] == failure
+    assert len({event.call for event in told}) == 1
+
+
+async def test_a_cancelled_request_is_told() -> None:
+    """An attempt that is cancelled ends with a FailureEvent."""
+    told: list[Any] = []
+    client, _ = mock(hang, hooks=[told.append])
+    task = asyncio.create_task(client.models.get(1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [getattr(event, "error", None) for event in told] == [None, "CancelledError"]
+
+
+async def test_the_url_of_an_event_has_no_token() -> None:
+    """Hooks are told the URL with its query, and without what authorises it."""
+    told: list[Any] = []
+    client, _ = mock([json_response(page([]))], hooks=[told.append], auth="query:key", token="s3cr3t",
+                     base_url="https://chat.example.com/v1")  # fmt: skip
+    await client.models.list(per_page=5)
+    assert told[0].url == "https://chat.example.com/v1/models?page=1&per_page=5"
 
 
 async def test_an_attempt_gets_no_more_than_the_deadline_leaves() -> None:
@@ -276,8 +325,8 @@ async def test_events() -> None:
     assert told == [
         RequestEvent(**call, attempt=1),
         ResponseEvent(**call, attempt=1, status=429, size=0, elapsed=0.0),
-        PauseEvent(seconds=7.0, status=429),
-        RetryEvent(**call, attempt=1, delay=7.0, reason=reason),
+        PauseEvent(seconds=7.25, status=429),
+        RetryEvent(**call, attempt=1, delay=7.25, reason=reason),
         RequestEvent(**call, attempt=2),
         ResponseEvent(**call, attempt=2, status=200, size=len(OK.body), elapsed=0.0),
     ]
@@ -289,5 +338,26 @@ async def test_the_log_has_no_query(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "asyncchat"):
         await client.models.list(since="2025-05-05")
     assert [record.getMessage() for record in caplog.records] == [
-        "GET /models: 500 in 0.000 s", "GET /models: retry in 0.25 s", "GET /models: 200 in 0.000 s",
-    ]  # fmt: skip
+        "GET /models: attempt 1",
+        "GET /models: 500 in 0.000 s",
+        "GET /models: retry in 0.25 s: 500 Internal Server Error. The server failed: try again later",
+        "GET /models: attempt 2",
+        "GET /models: 200 in 0.000 s",
+    ]
+
+
+async def test_log_records_are_structured(caplog: pytest.LogCaptureFixture) -> None:
+    """Each record names its event and carries the event's fields."""
+    client, _ = mock([DOWN, OK])
+    with caplog.at_level(logging.INFO, "asyncchat"):
+        await client.models.get(1)
+    (record,) = caplog.records
+    told = {name: getattr(record, name) for name in ("event", "method", "path", "attempt", "delay")}
+    assert told == {"event": "retry", "method": "GET", "path": "/models/1", "attempt": 1, "delay": 0.25}
+
+
+async def test_no_logging_is_set_up() -> None:
+    """The package's logger has a handler that writes nowhere, and sets no level."""
+    logger = logging.getLogger("asyncchat")
+    assert [type(handler) for handler in logger.handlers] == [logging.NullHandler]
+    assert logger.level == logging.NOTSET

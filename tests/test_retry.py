@@ -16,10 +16,9 @@ from asyncchat import (
     AsyncChatError,
     ConfigurationError,
     DecodeError,
-    RateLimitError,
     RetryPolicy,
 )
-from asyncchat._policy.retry import RetryQuota, make_policy, worth_retrying
+from asyncchat._policy.retry import make_policy, worth_retrying
 
 RETRIED = [408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524]
 jitters = st.floats(0, 1, exclude_max=True)
@@ -47,7 +46,7 @@ failures = st.one_of(
 def test_never_earlier_than_asked(policy: RetryPolicy, attempt: int, status: int, asked: float, jitter: float) -> None:
     """A retry never comes earlier than Retry-After, and never when it asks for more than the policy waits."""
     delay = policy.decide(attempt, status_error(status, asked), method="GET", jitter=jitter)
-    assert delay is None or asked <= delay <= policy.max_retry_after
+    assert delay is None or asked <= delay <= asked + policy.backoff
     assert (delay is None) == (attempt >= policy.attempts or asked > policy.max_retry_after)
 
 
@@ -135,45 +134,3 @@ def test_a_policy_is_taken_as_it_is() -> None:
     """A policy is no number of retries."""
     policy = RetryPolicy(attempts=9)
     assert make_policy(policy) is policy
-
-
-def test_a_quota_pays_ten_retries() -> None:
-    """A full bucket pays 10 retries, or 20 when the server asked for patience."""
-    for error, retries in ((status_error(500), 10), (status_error(429), 20), (DecodeError("x"), 10)):
-        quota: RetryQuota | None = RetryQuota()
-        paid = 0
-        while quota is not None and (quota := quota.spend(error)) is not None:
-            paid += 1
-        assert paid == retries
-
-
-def test_a_success_brings_back_what_its_retry_cost() -> None:
-    """A retry that helped costs nothing in the end."""
-    quota = RetryQuota().spend(status_error(500))
-    assert quota is not None
-    assert quota.refund(status_error(500)) == RetryQuota()
-
-
-def test_a_first_success_brings_one_back() -> None:
-    """A success without a retry fills the bucket slowly, and never above its size."""
-    assert RetryQuota(level=50).refund(None) == RetryQuota(level=51)
-    assert RetryQuota().refund(None) == RetryQuota()
-
-
-@given(st.lists(failures, max_size=60))
-def test_a_quota_is_never_negative(errors: list[AsyncChatError]) -> None:
-    """The bucket stays between nothing and its size."""
-    quota = RetryQuota()
-    for error in errors:
-        quota = quota.spend(error) or quota.refund(None)
-        assert 0 <= quota.level <= quota.size
-
-
-def test_waiting_as_asked_costs_no_quota() -> None:
-    """A retry after a Retry-After that the whole client waits for is free; one after a bare 429 costs 5."""
-    asked = RateLimitError("slow down", status=429, retry_after=1.0)
-    bare = RateLimitError("slow down", status=429)
-    told, guessed = RetryQuota().spend(asked), RetryQuota().spend(bare)
-    assert told is not None
-    assert guessed is not None
-    assert (told.level, guessed.level) == (100.0, 95.0)

@@ -19,6 +19,7 @@ from asyncchat import (
     Conversation,
     DecodeError,
     Event,
+    FailureEvent,
     HeaderAuth,
     Message,
     Model,
@@ -47,7 +48,7 @@ class Signing:
 
 
 def hook(event: Event) -> None:
-    assert_type(event, RequestEvent | ResponseEvent | RetryEvent | PauseEvent)
+    assert_type(event, RequestEvent | ResponseEvent | FailureEvent | RetryEvent | PauseEvent)
 
 
 async def constructing() -> None:

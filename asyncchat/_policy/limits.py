@@ -1,19 +1,39 @@
-"""How fast a client goes: pauses that a server asks for, and a rate. Time comes in, seconds go out."""
+"""How much a client sends: pauses that a server asks for, and how many requests in flight. Time comes in."""
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 import attrs
+
+NEVER: Final = -math.inf
+"""A time before every other one."""
+
+_START: Final = 8
+_LESS: Final = 0.7
+_BREATH: Final = 1.0
+"""Seconds in which a slow-down shows whether it was enough."""
+_SLOW: Final = 2.0
+_SLACK: Final = 0.05
+_DRIFT: Final = 1.001
 
 
 @attrs.frozen
 class Pause:
-    """Until when the whole client sends nothing, in seconds of the monotonic clock."""
+    """Until when the whole client sends nothing.
 
-    until: float = float("-inf")
+    Args:
+        until: When it ends, in seconds of the monotonic clock.
+        status: The status of the answer that asked for it.
+    """
 
-    def extended(self, now: float, seconds: float) -> Pause:
+    until: float = NEVER
+    status: int = 0
+
+    def extended(self, now: float, seconds: float, status: int = 0) -> Pause:
         """The pause after the server asked for so many seconds; it never gets shorter."""
-        return Pause(max(self.until, now + seconds))
+        return max(self, Pause(now + seconds, status), key=lambda pause: pause.until)
 
     def wait(self, now: float) -> float:
         """Seconds until requests may go out again."""
@@ -21,46 +41,51 @@ class Pause:
 
 
 @attrs.frozen
-class Pace:
-    """An even spacing of requests.
-
-    Args:
-        rate: Requests a second at most; None for no bound.
-        next_at: When the next request may go out, in seconds of the monotonic clock.
-    """
-
-    rate: float | None = None
-    next_at: float = float("-inf")
-
-    def book(self, now: float) -> tuple[Pace, float]:
-        """Book the next place: the pace after it, and the seconds to wait for it."""
-        if self.rate is None:
-            return self, 0.0
-        start = max(self.next_at, now)
-        return attrs.evolve(self, next_at=start + 1.0 / self.rate), start - now
-
-
-@attrs.frozen
 class Concurrency:
-    """How many requests may be in flight: fewer each time the server asks for patience, slowly more while it does not.
+    """How many requests may be in flight: more while answers stay fast, fewer when the server asks for patience.
+
+    Until the first slow-down, each round of fast answers allows one request more; afterwards each second does, so that
+    a server that turns away a steady share of requests is not driven to one at a time, nor over its limit.
 
     Args:
         most: The bound that is never passed.
         level: The bound now; its whole part counts.
+        slowed_at: When it was lowered last.
+        grown_at: When it was raised last.
+        quickest: Seconds that the fastest answers take; forgotten slowly.
     """
 
     most: int
-    level: float
+    level: float = attrs.field(default=attrs.Factory(lambda self: float(min(self.most, _START)), takes_self=True))
+    slowed_at: float = NEVER
+    grown_at: float = NEVER
+    quickest: float = math.inf
 
     @property
     def slots(self) -> int:
         """Requests in flight at most."""
         return max(1, int(self.level))
 
-    def slower(self) -> Concurrency:
-        """After a 429 or 503: 0.7 times as many."""
-        return attrs.evolve(self, level=max(1.0, self.level * 0.7))
+    def slower(self, now: float) -> Concurrency:
+        """After a 429, a 503 or a timeout: 0.7 times as many, once a second."""
+        if now - self.slowed_at < _BREATH:
+            return self
+        return attrs.evolve(self, level=max(1.0, self.level * _LESS), slowed_at=now)
 
-    def faster(self) -> Concurrency:
-        """After a success: one more for each round of requests that went well."""
-        return attrs.evolve(self, level=min(float(self.most), self.level + 1.0 / self.level))
+    def faster(self, now: float, elapsed: float) -> Concurrency:
+        """After an answer that came while every slot was taken.
+
+        Args:
+            now: The time.
+            elapsed: Seconds that the answer took; a slow one raises nothing.
+        """
+        if self.level >= self.most:
+            return self
+        quickest = min(elapsed, self.quickest * _DRIFT)
+        if elapsed > quickest * _SLOW + _SLACK:
+            return attrs.evolve(self, quickest=quickest)
+        more = 1.0 / self.level
+        if self.slowed_at > NEVER:
+            more = min(more, now - max(self.slowed_at, self.grown_at))
+        level = min(float(self.most), self.level + max(0.0, more))
+        return attrs.evolve(self, level=level, grown_at=now, quickest=quickest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import attrs
 
@@ -32,18 +32,22 @@ class RetryPolicy:
 
     Args:
         attempts: Requests for one call at most, the first included; 1: no retry.
-        backoff: Seconds that the first wait is drawn up to; each further wait may be twice as long.
-        max_backoff: Seconds that a wait is drawn up to at most.
+        backoff: Seconds that the first wait is drawn up to; each further wait may be twice as long. 0: no wait.
+        max_backoff: Seconds that a wait is drawn up to at most. 0: no wait.
         max_retry_after: Seconds of Retry-After that are waited for; a server that asks for more gets no retry, and the
-            caller the error at once, with `.retry_after`.
+            caller the error at once, with `.retry_after`. 0: none is waited for.
+        patience: Seconds for which an outage is waited out. While nothing succeeds, the client then sends one request
+            after 5, 10, 20, 40 and every 60 seconds to see, whatever `attempts` says. 0: an outage is the caller's.
 
-    A wait is drawn evenly between 0 and the bound (full jitter), and is never shorter than Retry-After.
+    A wait is drawn evenly between 0 and the bound (full jitter). After a Retry-After it is that time, and up to
+    `backoff` more, so that clients that were turned away together do not come back together.
     """
 
     attempts: int = attrs.field(default=4, validator=_check_attempts)
     backoff: float = attrs.field(default=0.5, validator=_positive)
     max_backoff: float = attrs.field(default=20.0, validator=_positive)
     max_retry_after: float = attrs.field(default=120.0, validator=_positive)
+    patience: float = attrs.field(default=0.0, validator=_positive)
 
     def decide(self, attempt: int, error: AsyncChatError, *, method: str, jitter: float) -> float | None:
         """Seconds to wait before the next attempt, None to give up.
@@ -59,7 +63,7 @@ class RetryPolicy:
         asked = getattr(error, "retry_after", None)
         if asked is None:
             return float(jitter * min(self.max_backoff, self.backoff * 2.0 ** min(attempt - 1, 60)))
-        return None if asked > self.max_retry_after else float(asked)
+        return None if asked > self.max_retry_after else float(asked + jitter * self.backoff)
 
 
 def worth_retrying(attempt: int, error: AsyncChatError, method: str) -> bool:
@@ -84,30 +88,3 @@ def make_policy(retry: RetryPolicy | int) -> RetryPolicy:
     if isinstance(retry, bool) or not isinstance(retry, int) or retry < 0:
         raise ConfigurationError(f"retry takes a RetryPolicy or a number of retries from 0, not {retry!r}")
     return RetryPolicy(attempts=retry + 1)
-
-
-@attrs.frozen
-class RetryQuota:
-    """A bucket that retries are paid from, so that an outage is not answered with a multiple of the load.
-
-    A retry costs 10, or 5 after a 429 or 503, or nothing where that said how long to wait: then the whole client waits,
-    and waiting is all the server wants. A success brings 1 back, or what its own retry cost.
-    """
-
-    level: float = 100.0
-    size: float = 100.0
-
-    @staticmethod
-    def _cost(error: AsyncChatError) -> Literal[0, 5, 10]:
-        if getattr(error, "status", 0) not in THROTTLED:
-            return 10
-        return 5 if getattr(error, "retry_after", None) is None else 0
-
-    def spend(self, error: AsyncChatError) -> RetryQuota | None:
-        """The bucket after one retry, None when it cannot pay it."""
-        left = self.level - self._cost(error)
-        return None if left < 0 else attrs.evolve(self, level=left)
-
-    def refund(self, error: AsyncChatError | None) -> RetryQuota:
-        """The bucket after a success; `error` is what the attempt before it ended with, None for a first attempt."""
-        return attrs.evolve(self, level=min(self.size, self.level + (self._cost(error) if error else 1)))

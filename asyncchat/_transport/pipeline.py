@@ -2,65 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable
 from typing import TypeVar
 
 import anyio
-import attrs
 
-from asyncchat._events import Event, PauseEvent, RequestEvent, ResponseEvent, RetryEvent
+from asyncchat._events import FailureEvent, PauseEvent, RequestEvent, ResponseEvent, RetryEvent
 from asyncchat._policy.auth import Auth, conceal, redact
-from asyncchat._policy.limits import Concurrency, Pace, Pause
+from asyncchat._policy.limits import Concurrency
+from asyncchat._policy.load import Load
 from asyncchat._policy.options import CallOptions
-from asyncchat._policy.retry import THROTTLED, RetryQuota
+from asyncchat._policy.rate import Rate
+from asyncchat._policy.retry import THROTTLED, worth_retrying
 from asyncchat._transport.base import Transport
+from asyncchat._transport.call import Call
+from asyncchat._transport.telling import is_heard, tell
 from asyncchat._types import Clock
 from asyncchat._wire.request import Request
 from asyncchat._wire.response import Response, status_error
-from asyncchat.errors import (
-    APIConnectionError,
-    APIStatusError,
-    APITimeoutError,
-    AsyncChatError,
-    ConfigurationError,
-    DecodeError,
-)
+from asyncchat.errors import APIStatusError, APITimeoutError, AsyncChatError, ConfigurationError
 
 T = TypeVar("T")
 
-_log = logging.getLogger("asyncchat")
-
-
-@attrs.define
-class _Call:
-    """How far one call has come."""
-
-    request: Request
-    options: CallOptions
-    started: float
-    attempt: int = 0
-    failure: AsyncChatError | None = None
-
-    def time_left(self, now: float) -> float | None:
-        deadline = self.options.deadline
-        return None if deadline is None else self.started + deadline - now
-
-    def attempt_timeout(self, now: float) -> float | None:
-        bounds = [bound for bound in (self.options.timeout, self.time_left(now)) if bound is not None]
-        return min(bounds, default=None)
-
-    def tell(self, event: Event) -> None:
-        for hook in self.options.hooks:
-            hook(event)
-
-    def signed(self, error: AsyncChatError, now: float) -> AsyncChatError:
-        """The error with what this call knows."""
-        if isinstance(error, APIConnectionError | APIStatusError | DecodeError):
-            error.method, error.path = self.request.method, self.request.path
-            error.attempts, error.elapsed = max(self.attempt, 1), now - self.started
-        return error
+_GLANCE = 1.0
+"""Seconds after which a call that waits out an outage looks whether it is over."""
 
 
 class Pipeline:
@@ -70,21 +36,27 @@ class Pipeline:
         transport: Sends one request.
         auth: Authorises requests.
         clock: Tells the time and waits.
-        max_concurrency: Requests in flight at most; fewer for a while after a 429 or 503.
-        max_rate: Requests a second at most, None for no bound.
+        max_concurrency: Requests in flight at most; how many really, is learned.
+        max_rate: Requests a second at most, None for no bound but what is learned.
+        base_url: For the URLs that hooks are told; None: they are told none.
     """
 
     def __init__(
-        self, transport: Transport, auth: Auth, *, clock: Clock, max_concurrency: int, max_rate: float | None
+        self,
+        transport: Transport,
+        auth: Auth,
+        *,
+        clock: Clock,
+        max_concurrency: int,
+        max_rate: float | None,
+        base_url: str | None = None,
     ) -> None:
         self._transport = transport
         self._auth = auth
         self._clock = clock
-        self._slots = anyio.CapacityLimiter(max_concurrency)
-        self._concurrency = Concurrency(max_concurrency, max_concurrency)
-        self._pace = Pace(rate=max_rate)
-        self._pause = Pause()
-        self._quota = RetryQuota()
+        self._base_url = base_url
+        self._load = Load(concurrency=Concurrency(max_concurrency), rate=Rate(max_rate))
+        self._slots = anyio.CapacityLimiter(self._load.concurrency.slots)
         self._closed = False
 
     async def call(self, request: Request, read: Callable[[Response], T], options: CallOptions) -> T:
@@ -94,73 +66,66 @@ class Pipeline:
             AsyncChatError: What the last attempt ended with.
         """
         self._check_open()
-        call = _Call(request, options, self._clock.monotonic())
+        call = Call(request, options, self._clock.monotonic())
         with anyio.move_on_after(options.deadline):
             return await self._until_done(call, read)
-        raise self._out_of_time(call)
+        raise call.out_of_time(self._clock.monotonic())
 
     def _check_open(self) -> None:
         if self._closed:
             raise ConfigurationError("this client is closed: make a new one, or stay inside `async with`")
 
-    async def _until_done(self, call: _Call, read: Callable[[Response], T]) -> T:
+    async def _until_done(self, call: Call, read: Callable[[Response], T]) -> T:
         while True:
-            try:
-                result = await self._attempt(call, read)
-            except AsyncChatError as exc:
-                redact(self._auth, exc)
-                delay = self._decide(call, exc)
-                if delay is None:
-                    raise call.signed(exc, self._clock.monotonic()) from None
-                call.failure = exc
-            else:
-                self._quota = self._quota.refund(call.failure)
-                self._allow(self._concurrency.faster())
-                return result
-            await self._clock.sleep(delay)
+            async with self._slots:
+                await self._wait_for_turn(call)
+                try:
+                    return await self._attempt(call, read)
+                except AsyncChatError as exc:
+                    delay = self._after(call, exc)
+            if delay > 0:
+                await self._clock.sleep(delay)
 
-    def _decide(self, call: _Call, error: AsyncChatError) -> float | None:
-        """Seconds until the next attempt, None for none."""
-        jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-        delay = call.options.retry.decide(call.attempt, error, method=call.request.method, jitter=jitter)
-        self._slow_down(call, error, delay)
-        left = call.time_left(self._clock.monotonic())
-        quota = self._quota.spend(error)
-        if delay is None or quota is None or self._closed or (left is not None and delay >= left):
-            return None
-        self._quota = quota
-        _log.info("%s %s: retry in %.2f s", call.request.method, call.request.path, delay)
-        call.tell(
-            RetryEvent(
-                method=call.request.method,
-                path=call.request.path,
-                attempt=call.attempt,
-                delay=delay,
-                reason=str(error.args[0]),
-            )
-        )
-        return delay
+    async def _wait_for_turn(self, call: Call) -> None:
+        """Wait for the end of a pause, for a probe's time in an outage, and for a place at the rate."""
+        while True:
+            while (wait := self._held(call)) > 0:
+                await self._clock.sleep(wait)
+            place = self._load.book(self._clock.monotonic())
+            if place <= 0:
+                return
+            await self._clock.sleep(place)
+            if not self._held(call):
+                return
 
-    async def _attempt(self, call: _Call, read: Callable[[Response], T]) -> T:
-        async with self._slots:
-            await self._wait_for_turn()
-            call.attempt += 1
-            response = await self._authorised(call)
-        if response.is_success:
-            return read(response)
-        error = status_error(conceal(self._auth, response), now=self._clock.time())
-        if error is None:
-            return read(response)
-        raise error
+    def _held(self, call: Call) -> float:
+        """Seconds until the call may go on, as far as they are known.
 
-    async def _wait_for_turn(self) -> None:
-        self._pace, delay = self._pace.book(self._clock.monotonic())
-        if delay > 0:
-            await self._clock.sleep(delay)
-        while (delay := self._pause.wait(self._clock.monotonic())) > 0:
-            await self._clock.sleep(delay)
+        Raises:
+            APIStatusError: The pause that the server asked for is longer than the call can wait.
+        """
+        now = self._clock.monotonic()
+        pause = self._load.pause.wait(now)
+        if pause > call.patience(now):
+            raise call.turned_away(self._load.pause.status, pause, now)
+        if pause > 0 or not call.options.retry.patience:
+            return pause
+        return min(self._load.probe(now), _GLANCE)
 
-    async def _authorised(self, call: _Call) -> Response:
+    async def _attempt(self, call: Call, read: Callable[[Response], T]) -> T:
+        call.attempt += 1
+        call.sent_at = self._clock.monotonic()
+        response = await self._authorised(call)
+        error = None
+        if not response.is_success:
+            error = status_error(conceal(self._auth, response), now=self._clock.time())
+        if error is not None:
+            raise error
+        result = read(response)
+        self._learn(call, response)
+        return result
+
+    async def _authorised(self, call: Call) -> Response:
         """Walk the auth flow: every request it yields is sent, the last answer counts."""
         flow = self._auth.auth_flow(call.request)
         request = next(flow)
@@ -174,52 +139,104 @@ class Pipeline:
         finally:
             flow.close()
 
-    async def _send(self, call: _Call, request: Request) -> Response:
-        method, path, attempt = request.method, request.path, call.attempt
+    async def _send(self, call: Call, request: Request) -> Response:
         self._check_open()
-        call.tell(RequestEvent(method=method, path=path, attempt=attempt))
         began = self._clock.monotonic()
         timeout = call.attempt_timeout(began)
-        response = await self._transport.send(request, timeout=timeout, max_body=call.options.max_body)
+        if not is_heard(call.options.hooks):
+            return await self._transport.send(request, timeout=timeout, max_body=call.options.max_body)
+        request = self._announced(call, request)
+        try:
+            response = await self._transport.send(request, timeout=timeout, max_body=call.options.max_body)
+        except BaseException as exc:
+            self._tell_failure(call, exc, self._clock.monotonic() - began)
+            raise
         elapsed = self._clock.monotonic() - began
-        _log.debug("%s %s: %d in %.3f s", method, path, response.status, elapsed)
-        call.tell(
-            ResponseEvent(
-                method=method,
-                path=path,
-                attempt=attempt,
-                status=response.status,
-                size=len(response.body),
-                elapsed=elapsed,
-            )
-        )
+        size = len(response.body)
+        tell(call.options.hooks, ResponseEvent(**call.facts, status=response.status, size=size, elapsed=elapsed))
         return response
 
-    def _slow_down(self, call: _Call, error: AsyncChatError, delay: float | None) -> None:
-        """A 429 or 503 pauses the whole client: as long as the server asks, else as long as this call waits."""
-        if not isinstance(error, APIStatusError) or error.status not in THROTTLED:
-            return
-        asked = error.retry_after
-        seconds = (delay or 0.0) if asked is None else min(asked, call.options.retry.max_retry_after)
-        now = self._clock.monotonic()
-        if not self._pause.wait(now):  # of many that were in flight together, the first one counts
-            self._allow(self._concurrency.slower())
-        if seconds > 0:
-            self._pause = self._pause.extended(now, seconds)
-            call.tell(PauseEvent(seconds=seconds, status=error.status))
+    def _announced(self, call: Call, request: Request) -> Request:
+        """Tell of a request, and give it with the headers that hooks put in."""
+        event = RequestEvent(**call.facts, url=call.url(self._base_url))
+        tell(call.options.hooks, event)
+        for name, value in event.headers.items():
+            request = request.with_header(name, value)
+        return request
 
-    def _allow(self, concurrency: Concurrency) -> None:
-        if concurrency.slots != self._concurrency.slots:
-            self._slots.total_tokens = concurrency.slots
-        self._concurrency = concurrency
-
-    def _out_of_time(self, call: _Call) -> AsyncChatError:
-        last = f"; the attempt before ended with: {call.failure.args[0]}" if call.failure else ""
-        error = APITimeoutError(
-            f"the deadline of {call.options.deadline:g} s has passed{last}: the server is slow, or deadline= too short",
-            sent=call.attempt > 0,
+    def _tell_failure(self, call: Call, exc: BaseException, elapsed: float) -> None:
+        if isinstance(exc, AsyncChatError):
+            redact(self._auth, exc)
+        reason = str(exc.args[0]) if isinstance(exc, AsyncChatError) else "the call was given up"
+        tell(
+            call.options.hooks,
+            FailureEvent(**call.facts, error=type(exc).__name__, reason=reason, elapsed=elapsed),
         )
-        return call.signed(error, self._clock.monotonic())
+
+    def _learn(self, call: Call, response: Response) -> None:
+        """Learn from a success."""
+        now = self._clock.monotonic()
+        busy = self._slots.borrowed_tokens >= self._slots.total_tokens
+        self._load.succeeded(now, now - call.sent_at, busy=busy)
+        self._apply()
+        self._keep_to_budget(call, response, now)
+
+    def _keep_to_budget(self, call: Call, response: Response, now: float) -> None:
+        budget = response.budget(self._clock.time())
+        if budget is not None:
+            others = max(0, int(self._slots.borrowed_tokens) - 1)
+            pause = self._load.budget(now, budget, in_flight=others, status=response.status)
+            self._tell_pause(call, pause, response.status)
+
+    def _apply(self) -> None:
+        slots = self._load.concurrency.slots
+        if slots != self._slots.total_tokens:
+            self._slots.total_tokens = slots
+
+    def _tell_pause(self, call: Call, seconds: float, status: int) -> None:
+        if seconds > 0:
+            tell(call.options.hooks, PauseEvent(seconds=seconds, status=status))
+
+    def _after(self, call: Call, error: AsyncChatError) -> float:
+        """Seconds until the next attempt.
+
+        Raises:
+            AsyncChatError: The error, when there is none.
+        """
+        redact(self._auth, error)
+        now = self._clock.monotonic()
+        jitter = random.random()  # noqa: S311 - spreads load, guards nothing
+        delay = call.options.retry.decide(call.attempt, error, method=call.request.method, jitter=jitter)
+        self._slow_down(call, error, now, delay or 0.0)
+        delay = self._affordable(call, error, now, delay)
+        if delay is None or self._closed:
+            raise call.signed(error, now) from None
+        call.failure = error
+        tell(call.options.hooks, RetryEvent(**call.facts, delay=delay, reason=str(error.args[0])))
+        return delay
+
+    def _slow_down(self, call: Call, error: AsyncChatError, now: float, delay: float) -> None:
+        """A 429 or 503 pauses the whole client, and there are fewer requests at once after it, as after a timeout."""
+        if isinstance(error, APIStatusError):
+            if error.status in THROTTLED:
+                pause = self._load.throttled(now, error, sent_at=call.sent_at, delay=delay)
+                self._tell_pause(call, pause, error.status)
+            elif not worth_retrying(1, error, call.request.method):
+                self._load.answered(now)
+        elif isinstance(error, APITimeoutError) and error.sent:
+            self._load.timed_out(now, sent_at=call.sent_at)
+        self._apply()
+
+    def _affordable(self, call: Call, error: AsyncChatError, now: float, delay: float | None) -> float | None:
+        """The delay if the deadline leaves time for it and the quota pays it; 0.0 if the outage is waited out."""
+        left = call.time_left(now)
+        if delay is not None and (left is None or delay < left) and self._load.pay(error):
+            return delay
+        patience = call.options.retry.patience
+        if not patience or not worth_retrying(1, error, call.request.method):
+            return None
+        nothing_works = delay is not None or self._load.outage is not None
+        return 0.0 if nothing_works and self._load.wait_out(now, patience) else None
 
     async def aclose(self) -> None:
         """Close the transport. May be called twice."""

@@ -1,4 +1,4 @@
-"""Response headers that decide something: Retry-After, Date, the request's id."""
+"""Response headers that decide something: Retry-After, RateLimit, Date, the request's id."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+import attrs
+
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _HTTP_DATE: Final = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) (" + "|".join(_MONTHS) + r") ([0-9]{4}) "
     r"([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
 )
+_REMAINING: Final = ("ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining")
+_RESET: Final = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
+_COUNT: Final = re.compile(r"[0-9]{1,12}")
+_PARTS: Final = re.compile(r"(?:^|[;,\s])(r|remaining|t|reset)=([0-9]{1,12})(?=$|[;,\s])")
+_SHORT: Final = {"r": "r", "remaining": "r", "t": "t", "reset": "t"}
+_EPOCH: Final = 1_000_000_000
+"""A reset from here on is a time, not a number of seconds."""
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 
 
@@ -52,6 +61,54 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return None
     server_now = parse_http_date(headers.get("date"))
     return max(0.0, moment - (now if server_now is None else server_now))
+
+
+@attrs.frozen
+class Budget:
+    """What a rate limit still allows.
+
+    Args:
+        remaining: Requests that may still come.
+        seconds: Until there are more.
+    """
+
+    remaining: int
+    seconds: float
+
+
+def parse_budget(headers: Mapping[str, str], now: float) -> Budget | None:
+    """What the RateLimit headers of an answer say; None when they do not say both.
+
+    Args:
+        headers: With lower-case names.
+        now: Seconds since the epoch, for a reset that is a time in an answer that has no Date.
+
+    Source: draft-ietf-httpapi-ratelimit-headers: RateLimit-Remaining and RateLimit-Reset in its versions up to 06, `r`
+    and `t` of the field RateLimit since 07; and the same with X- before, where the reset may be a time since the epoch.
+    """
+    found = _separate(headers) or _combined(headers.get("ratelimit"))
+    if found is None:
+        return None
+    remaining, reset = found
+    if reset < _EPOCH:
+        return Budget(remaining, float(reset))
+    server_now = parse_http_date(headers.get("date"))
+    return Budget(remaining, max(0.0, reset - (now if server_now is None else server_now)))
+
+
+def _separate(headers: Mapping[str, str]) -> tuple[int, int] | None:
+    for remaining, reset in zip(_REMAINING, _RESET, strict=True):
+        if remaining in headers:
+            left, until = headers[remaining].strip(), headers.get(reset, "").strip()
+            return (int(left), int(until)) if _COUNT.fullmatch(left) and _COUNT.fullmatch(until) else None
+    return None
+
+
+def _combined(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    parts = {_SHORT[name]: int(value) for name, value in _PARTS.findall(text)}
+    return (parts["r"], parts["t"]) if {"r", "t"} <= parts.keys() else None
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-from asyncchat._wire.headers import parse_http_date, parse_retry_after, request_id
+from asyncchat._wire.headers import Budget, parse_budget, parse_http_date, parse_retry_after, request_id
 from asyncchat.errors import APIStatusError, DecodeError
 
 _BODY_SHOWN: Final = 2_000
@@ -82,6 +82,14 @@ class Response:
             now: Seconds since the epoch.
         """
         return parse_retry_after(self.headers, now)
+
+    def budget(self, now: float) -> Budget | None:
+        """What the rate limit still allows, None when the server does not say.
+
+        Args:
+            now: Seconds since the epoch.
+        """
+        return parse_budget(self.headers, now)
 
 
 def describe_body(response: Response) -> str:

@@ -1,0 +1,67 @@
+"""What retries are paid from, and how an outage is waited out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from asyncchat._policy.retry import THROTTLED
+from asyncchat.errors import AsyncChatError
+
+_RETRY: Final = 10.0
+_THROTTLED_RETRY: Final = 5.0
+_REFUND: Final = 5.0
+_PROBES: Final = (5.0, 10.0, 20.0, 40.0, 60.0)
+
+
+@attrs.frozen
+class RetryQuota:
+    """A bucket that retries are paid from, so that an outage is not answered with a multiple of the load.
+
+    A retry costs 10, or 5 after a 429 or 503, or nothing where that said how long to wait: then the whole client waits,
+    and waiting is all the server wants. A success brings 5 back. So in an outage the bucket pays ten retries and then
+    none, while a server that turns away half of all requests is still worth them.
+    """
+
+    level: float = 100.0
+    size: float = 100.0
+
+    @staticmethod
+    def _cost(error: AsyncChatError) -> float:
+        if getattr(error, "status", 0) not in THROTTLED:
+            return _RETRY
+        return _THROTTLED_RETRY if getattr(error, "retry_after", None) is None else 0.0
+
+    def spend(self, error: AsyncChatError) -> RetryQuota | None:
+        """The bucket after one retry, None when it cannot pay it."""
+        left = self.level - self._cost(error)
+        return None if left < 0 else attrs.evolve(self, level=left)
+
+    def refund(self) -> RetryQuota:
+        """The bucket after a success."""
+        return self if self.level >= self.size else attrs.evolve(self, level=min(self.size, self.level + _REFUND))
+
+
+@attrs.frozen
+class Outage:
+    """A time in which nothing succeeds and no retry can be paid: one request goes out now and then, to see.
+
+    Args:
+        since: When it began, in seconds of the monotonic clock.
+        probes: Requests that have gone out to see.
+        next_at: When the next one may.
+    """
+
+    since: float
+    probes: int = 0
+    next_at: float = attrs.field(default=attrs.Factory(lambda self: self.since + _PROBES[0], takes_self=True))
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next probe: 5 after the beginning, then 10, 20, 40, 60, 60 apart."""
+        return max(0.0, self.next_at - now)
+
+    def probed(self, now: float) -> Outage:
+        """The outage once a probe has gone out."""
+        number = self.probes + 1
+        return attrs.evolve(self, probes=number, next_at=now + _PROBES[min(number, len(_PROBES) - 1)])

@@ -1,0 +1,113 @@
+"""How many requests a second a server takes, learned from those that it turns away. Time comes in, rates go out."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import attrs
+
+from asyncchat._policy.limits import NEVER
+
+_RETREAT: Final = 0.1
+_PLATEAU: Final = 5.0
+_GROWTH: Final = _RETREAT / _PLATEAU**3
+_SHORT: Final = 3.0
+"""Seconds in which a server hardly saves up what was not used."""
+_TRUSTED: Final = 0.95
+_LOWEST: Final = 0.1
+_FEW: Final = 2
+_REMEMBERED: Final = 32
+
+
+@attrs.frozen
+class Taken:
+    """So many requests were taken in so many seconds, up to the first one that was turned away."""
+
+    count: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.count / self.seconds
+
+
+@attrs.define
+class Meter:
+    """Counts what a server takes.
+
+    Args:
+        since: When it turned a request away last; None: never.
+        count: Requests taken since then.
+        recent: When the last ones were taken.
+    """
+
+    since: float | None = None
+    count: int = 0
+    recent: deque[float] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED))
+
+    def take(self, now: float) -> None:
+        """One was taken."""
+        self.count += 1
+        self.recent.append(now)
+
+    def restart(self, now: float) -> Taken:
+        """One was turned away: what was taken since the last time, or just now if there was none."""
+        taken = Taken(self.count, now - self.since) if self.since is not None else self._burst(now)
+        self.since, self.count = now, 0
+        return taken
+
+    def _burst(self, now: float) -> Taken:
+        return Taken(len(self.recent), now - self.recent[0]) if self.recent else Taken(0, 0.0)
+
+
+@attrs.frozen
+class Rate:
+    """Requests a second: no bound until the server turns one away with a 429, then its limit, as far as it shows.
+
+    The first 429 halves the speed. Each further one tells the limit: what was taken since the one before, when the
+    server had nothing saved up. From there the rate goes as TCP CUBIC does (RFC 9438): a tenth below the limit, up to
+    it within 5 seconds, level there, then slowly and faster and faster beyond it.
+
+    Args:
+        most: A bound that is never passed; None: none.
+        limit: What the server was last seen to take; None: nothing was learned.
+        since: When that was.
+        settled: Whether the limit was measured.
+    """
+
+    most: float | None = None
+    limit: float | None = None
+    since: float = NEVER
+    settled: bool = False
+
+    def at(self, now: float) -> float | None:
+        """Requests a second at most, None for no bound."""
+        learned = self._learned(now)
+        if learned is None or self.most is None:
+            return self.most if learned is None else learned
+        return min(learned, self.most)
+
+    def _learned(self, now: float) -> float | None:
+        if self.limit is None:
+            return None
+        return self.limit * (1.0 + _GROWTH * (now - self.since - _PLATEAU) ** 3)
+
+    def refused(self, now: float, taken: Taken) -> Rate:
+        """After a 429.
+
+        Args:
+            now: The time.
+            taken: What the server took since the last one.
+        """
+        speed = self.at(now)
+        if speed is None:
+            return self if taken.count < _FEW or taken.seconds <= 0 else self._with(now, taken.rate / 2, settled=False)
+        if taken.count < _FEW or taken.seconds <= 0:
+            return self._with(now, speed / 2, settled=self.settled)
+        seen = min(speed, taken.rate)
+        return self._with(now, seen if taken.seconds < _SHORT else max(seen, speed * _TRUSTED), settled=True)
+
+    def _with(self, now: float, limit: float, *, settled: bool) -> Rate:
+        return attrs.evolve(self, limit=max(limit, _LOWEST), since=now, settled=settled)

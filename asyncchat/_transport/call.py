@@ -1,0 +1,106 @@
+"""How far one call has come."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Final, TypedDict
+
+import attrs
+
+from asyncchat._policy.options import CallOptions
+from asyncchat._wire.request import Request
+from asyncchat.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AsyncChatError,
+    DecodeError,
+)
+
+_numbers: Final = itertools.count(1)
+
+
+class Facts(TypedDict):
+    """What every event of a call tells."""
+
+    method: str
+    path: str
+    attempt: int
+    call: int
+
+
+@attrs.define
+class Call:
+    """A call on its way.
+
+    Args:
+        request: What the caller asked for.
+        options: What it may cost.
+        started: When, in seconds of the monotonic clock.
+        attempt: Requests sent so far.
+        sent_at: When the last one was sent.
+        failure: What it ended with.
+        number: Its own, in this process.
+    """
+
+    request: Request
+    options: CallOptions
+    started: float
+    attempt: int = 0
+    sent_at: float = -math.inf
+    failure: AsyncChatError | None = None
+    number: int = attrs.field(factory=_numbers.__next__)
+
+    @property
+    def facts(self) -> Facts:
+        """What every event of it tells."""
+        return Facts(method=self.request.method, path=self.request.path, attempt=self.attempt, call=self.number)
+
+    def url(self, base_url: str | None) -> str | None:
+        """The whole URL, without anything that authorises the request."""
+        if base_url is None:
+            return None
+        return f"{base_url}{self.request.path}" + (f"?{self.request.query}" if self.request.params else "")
+
+    def time_left(self, now: float) -> float | None:
+        """Seconds until the deadline, None when there is none."""
+        deadline = self.options.deadline
+        return None if deadline is None else self.started + deadline - now
+
+    def attempt_timeout(self, now: float) -> float | None:
+        """Seconds that the next attempt may take, None for no bound."""
+        bounds = [bound for bound in (self.options.timeout, self.time_left(now)) if bound is not None]
+        return min(bounds, default=None)
+
+    def patience(self, now: float) -> float:
+        """Seconds that it can wait for the end of a pause."""
+        left = self.time_left(now)
+        longest = self.options.retry.max_retry_after + self.options.retry.backoff
+        return longest if left is None else min(longest, left)
+
+    def signed(self, error: AsyncChatError, now: float) -> AsyncChatError:
+        """The error with what this call knows."""
+        if isinstance(error, APIConnectionError | APIStatusError | DecodeError):
+            error.method, error.path = self.request.method, self.request.path
+            error.attempts, error.elapsed = self.attempt, now - self.started
+        return error
+
+    def turned_away(self, status: int, seconds: float, now: float) -> AsyncChatError:
+        """The error when the server has asked for a longer pause than this call can wait."""
+        error = APIStatusError.for_status(status)(
+            f"the server asked this client for patience ({status}), for {seconds:.0f} s more: nothing was sent. "
+            "Try again after that, or let the call wait (deadline=, RetryPolicy(max_retry_after=))",
+            status=status,
+            retry_after=seconds,
+        )
+        return self.signed(error, now)
+
+    def out_of_time(self, now: float) -> AsyncChatError:
+        """The error when its deadline has passed."""
+        last = f"; the attempt before ended with: {self.failure.args[0]}" if self.failure else ""
+        error = APITimeoutError(
+            f"the deadline of {self.options.deadline:g} s has passed{last}: the server is slow, or deadline= too short",
+            sent=self.attempt > 0,
+        )
+        return self.signed(error, now)
