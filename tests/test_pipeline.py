@@ -320,7 +320,7 @@ async def test_events() -> None:
     told: list[Any] = []
     client, _ = mock([BUSY, OK], hooks=[told.append])
     await client.models.get(1)
-    call = {"method": "GET", "path": "/models/1"}
+    call: Any = {"method": "GET", "path": "/models/1"}
     reason = "429 Too Many Requests. Wait, then go on more slowly (max_rate=)"
     assert told == [
         RequestEvent(**call, attempt=1),

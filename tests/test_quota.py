@@ -61,10 +61,18 @@ def test_waiting_as_asked_costs_no_quota() -> None:
     assert (told.level, guessed.level) == (100.0, 95.0)
 
 
+def test_requests_that_are_turned_away_together_pay_once() -> None:
+    """What another one has paid for is free, as long as there is anything left."""
+    assert RetryQuota(level=5).spend(status_error(503), paid=True) == RetryQuota(level=5)
+    assert RetryQuota(level=4).spend(status_error(503), paid=True) is None
+    assert RetryQuota(level=50).spend(status_error(500), paid=True) == RetryQuota(level=40)
+
+
 @pytest.mark.parametrize("late", [0.0, 3.0])
 def test_probes_become_rare(late: float) -> None:
     """In an outage one request goes out after 5 seconds, then 10, 20, 40, 60 and 60 after the one before."""
-    outage, now, waits = Outage(100.0), 100.0, []
+    outage, now = Outage(100.0), 100.0
+    waits: list[float] = []
     for _ in range(7):
         waits.append(outage.wait(now) + (late if waits else 0.0))
         now += outage.wait(now)

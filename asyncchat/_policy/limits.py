@@ -16,7 +16,7 @@ _BREATH: Final = 1.0
 """Seconds in which a slow-down shows whether it was enough."""
 _SLOW: Final = 2.0
 _SLACK: Final = 0.05
-_DRIFT: Final = 1.001
+_MEMORY: Final = 60.0
 
 
 @attrs.frozen
@@ -52,14 +52,16 @@ class Concurrency:
         level: The bound now; its whole part counts.
         slowed_at: When it was lowered last.
         grown_at: When it was raised last.
-        quickest: Seconds that the fastest answers take; forgotten slowly.
+        usual: Seconds that an answer took on average over about the last minute; 0.0: none was seen.
+        seen_at: When the last one was seen.
     """
 
     most: int
     level: float = attrs.field(default=attrs.Factory(lambda self: float(min(self.most, _START)), takes_self=True))
     slowed_at: float = NEVER
     grown_at: float = NEVER
-    quickest: float = math.inf
+    usual: float = 0.0
+    seen_at: float = NEVER
 
     @property
     def slots(self) -> int:
@@ -81,11 +83,14 @@ class Concurrency:
         """
         if self.level >= self.most:
             return self
-        quickest = min(elapsed, self.quickest * _DRIFT)
-        if elapsed > quickest * _SLOW + _SLACK:
-            return attrs.evolve(self, quickest=quickest)
+        seen = attrs.evolve(self, usual=self._usual(now, elapsed), seen_at=now)
+        if elapsed > seen.usual * _SLOW + _SLACK:
+            return seen
         more = 1.0 / self.level
         if self.slowed_at > NEVER:
             more = min(more, now - max(self.slowed_at, self.grown_at))
-        level = min(float(self.most), self.level + max(0.0, more))
-        return attrs.evolve(self, level=level, grown_at=now, quickest=quickest)
+        return attrs.evolve(seen, level=min(float(self.most), self.level + max(0.0, more)), grown_at=now)
+
+    def _usual(self, now: float, elapsed: float) -> float:
+        weight = min(1.0, (now - self.seen_at) / _MEMORY)
+        return self.usual + (elapsed - self.usual) * weight

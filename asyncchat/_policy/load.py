@@ -29,7 +29,8 @@ class Load:
         pause: Until when none is sent.
         quota: What retries are paid from.
         outage: What is known while nothing succeeds; None: no outage.
-        slowed_at: When the server last asked for patience.
+        slowed_at: When the client last slowed down.
+        paid_at: When a retry was paid last for requests that were turned away together.
         next_at: When the next request may go out at that rate.
         meter: Counts what the server takes.
     """
@@ -40,11 +41,12 @@ class Load:
     quota: RetryQuota = attrs.field(factory=RetryQuota)
     outage: Outage | None = None
     slowed_at: float = NEVER
+    paid_at: float = NEVER
     next_at: float = NEVER
     meter: Meter = attrs.field(factory=Meter)
 
     def book(self, now: float) -> float:
-        """Take the next place at the rate: the seconds until then."""
+        """Take the next place at the rate: the seconds until then. It counts while `rate` is the same."""
         rate = self.rate.at(now)
         if rate is None:
             return 0.0
@@ -96,17 +98,24 @@ class Load:
         news = sent_at >= self.slowed_at and (too_many or now - self.slowed_at >= _BREATH)
         if news:
             self.slowed_at = now
-            self.concurrency = self.concurrency.slower(now)
+            if not (too_many and self.rate.settled):
+                self.concurrency = self.concurrency.slower(now)
             if too_many:
-                self.rate = self.rate.refused(now, self.meter.restart(now))
+                self.rate = self.rate.refused(now, self.meter.refused(now))
+                self.next_at = now
         if error.retry_after is not None:
             return self._pause(now, min(max(delay, error.retry_after), _LONGEST), error.status)
         return self._pause(now, self._breath(now, delay, too_many=too_many) if news else 0.0, error.status)
 
     def _breath(self, now: float, delay: float, *, too_many: bool) -> float:
-        """Seconds to pause for when the server does not say how many: one place at a rate that is known."""
+        """Seconds to pause for when the server does not say how many.
+
+        One place at a rate that is known; the call's own wait where it is not, and longer when that was too short.
+        """
         rate = self.rate.at(now)
-        return 1.0 / rate if too_many and self.rate.settled and rate else delay
+        if too_many and rate and self.rate.settled and not self.rate.misses:
+            return 1.0 / rate
+        return delay * 2.0 ** min(self.rate.misses, 5) if too_many else delay
 
     def _pause(self, now: float, seconds: float, status: int) -> float:
         longer = self.pause.extended(now, seconds, status)
@@ -121,12 +130,16 @@ class Load:
             self.slowed_at = now
             self.concurrency = self.concurrency.slower(now)
 
-    def pay(self, error: AsyncChatError) -> bool:
+    def pay(self, now: float, error: AsyncChatError, *, sent_at: float) -> bool:
         """Pay one retry; False when nothing is left for it."""
-        quota = self.quota.spend(error)
-        if quota is not None:
-            self.quota = quota
-        return quota is not None
+        paid = sent_at < self.paid_at
+        quota = self.quota.spend(error, paid=paid)
+        if quota is None:
+            return False
+        self.quota = quota
+        if not paid:
+            self.paid_at = now
+        return True
 
     def wait_out(self, now: float, patience: float) -> bool:
         """Nothing is left for retries: whether the outage is still waited out."""

@@ -21,22 +21,27 @@ class RetryQuota:
 
     A retry costs 10, or 5 after a 429 or 503, or nothing where that said how long to wait: then the whole client waits,
     and waiting is all the server wants. A success brings 5 back. So in an outage the bucket pays ten retries and then
-    none, while a server that turns away half of all requests is still worth them.
+    none, while a server that turns away half of all requests is still worth them. Of requests that were on their way
+    together when the server turned one away, that one pays.
     """
 
     level: float = 100.0
     size: float = 100.0
 
-    @staticmethod
-    def _cost(error: AsyncChatError) -> float:
-        if getattr(error, "status", 0) not in THROTTLED:
-            return _RETRY
-        return _THROTTLED_RETRY if getattr(error, "retry_after", None) is None else 0.0
+    def spend(self, error: AsyncChatError, *, paid: bool = False) -> RetryQuota | None:
+        """The bucket after one retry, None when it cannot pay it.
 
-    def spend(self, error: AsyncChatError) -> RetryQuota | None:
-        """The bucket after one retry, None when it cannot pay it."""
-        left = self.level - self._cost(error)
-        return None if left < 0 else attrs.evolve(self, level=left)
+        Args:
+            error: What is retried.
+            paid: Whether another request that was turned away with it has paid for both.
+        """
+        throttled = getattr(error, "status", 0) in THROTTLED
+        if throttled and getattr(error, "retry_after", None) is not None:
+            return self
+        left = self.level - (_THROTTLED_RETRY if throttled else _RETRY)
+        if left < 0:
+            return None
+        return self if throttled and paid else attrs.evolve(self, level=left)
 
     def refund(self) -> RetryQuota:
         """The bucket after a success."""

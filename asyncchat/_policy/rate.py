@@ -10,13 +10,14 @@ import attrs
 from asyncchat._policy.limits import NEVER
 
 _RETREAT: Final = 0.1
-_PLATEAU: Final = 5.0
+_PLATEAU: Final = 8.0
 _GROWTH: Final = _RETREAT / _PLATEAU**3
 _SHORT: Final = 3.0
 """Seconds in which a server hardly saves up what was not used."""
 _TRUSTED: Final = 0.95
-_LOWEST: Final = 0.1
+_LOWEST: Final = 0.5
 _FEW: Final = 2
+_MISSES: Final = 3
 _REMEMBERED: Final = 32
 
 
@@ -26,6 +27,11 @@ class Taken:
 
     count: int
     seconds: float
+
+    @property
+    def tells(self) -> bool:
+        """Whether it is enough to go by."""
+        return self.count >= _FEW and self.seconds > 0
 
     @property
     def rate(self) -> float:
@@ -52,10 +58,14 @@ class Meter:
         self.count += 1
         self.recent.append(now)
 
-    def restart(self, now: float) -> Taken:
-        """One was turned away: what was taken since the last time, or just now if there was none."""
+    def refused(self, now: float) -> Taken:
+        """One was turned away: what was taken since the last time, or just now if there was none.
+
+        What is too little to tell anything is counted on.
+        """
         taken = Taken(self.count, now - self.since) if self.since is not None else self._burst(now)
-        self.since, self.count = now, 0
+        if self.since is None or taken.tells:
+            self.since, self.count = now, 0
         return taken
 
     def _burst(self, now: float) -> Taken:
@@ -67,20 +77,23 @@ class Rate:
     """Requests a second: no bound until the server turns one away with a 429, then its limit, as far as it shows.
 
     The first 429 halves the speed. Each further one tells the limit: what was taken since the one before, when the
-    server had nothing saved up. From there the rate goes as TCP CUBIC does (RFC 9438): a tenth below the limit, up to
-    it within 5 seconds, level there, then slowly and faster and faster beyond it.
+    server had nothing saved up. One right after another, with nothing taken between them, tells that a pause was too
+    short; only the third in a row halves the speed. From there the rate goes as TCP CUBIC does (RFC 9438): a tenth
+    below the limit, up to it within 8 seconds, level there, then slowly and faster and faster beyond it.
 
     Args:
         most: A bound that is never passed; None: none.
         limit: What the server was last seen to take; None: nothing was learned.
         since: When that was.
         settled: Whether the limit was measured.
+        misses: How many 429 came since anything was taken.
     """
 
     most: float | None = None
     limit: float | None = None
     since: float = NEVER
     settled: bool = False
+    misses: int = 0
 
     def at(self, now: float) -> float | None:
         """Requests a second at most, None for no bound."""
@@ -102,12 +115,17 @@ class Rate:
             taken: What the server took since the last one.
         """
         speed = self.at(now)
+        if not taken.tells:
+            return self._missed(now, speed)
         if speed is None:
-            return self if taken.count < _FEW or taken.seconds <= 0 else self._with(now, taken.rate / 2, settled=False)
-        if taken.count < _FEW or taken.seconds <= 0:
-            return self._with(now, speed / 2, settled=self.settled)
+            return self._with(now, taken.rate / 2, settled=False)
         seen = min(speed, taken.rate)
         return self._with(now, seen if taken.seconds < _SHORT else max(seen, speed * _TRUSTED), settled=True)
 
+    def _missed(self, now: float, speed: float | None) -> Rate:
+        if speed is None or self.misses + 1 < _MISSES:
+            return attrs.evolve(self, misses=self.misses + 1)
+        return self._with(now, speed / 2, settled=self.settled)
+
     def _with(self, now: float, limit: float, *, settled: bool) -> Rate:
-        return attrs.evolve(self, limit=max(limit, _LOWEST), since=now, settled=settled)
+        return attrs.evolve(self, limit=max(limit, _LOWEST), since=now, settled=settled, misses=0)

@@ -91,11 +91,11 @@ class Pipeline:
         while True:
             while (wait := self._held(call)) > 0:
                 await self._clock.sleep(wait)
-            place = self._load.book(self._clock.monotonic())
+            rate, place = self._load.rate, self._load.book(self._clock.monotonic())
             if place <= 0:
                 return
             await self._clock.sleep(place)
-            if not self._held(call):
+            if rate is self._load.rate and not self._held(call):
                 return
 
     def _held(self, call: Call) -> float:
@@ -230,7 +230,7 @@ class Pipeline:
     def _affordable(self, call: Call, error: AsyncChatError, now: float, delay: float | None) -> float | None:
         """The delay if the deadline leaves time for it and the quota pays it; 0.0 if the outage is waited out."""
         left = call.time_left(now)
-        if delay is not None and (left is None or delay < left) and self._load.pay(error):
+        if delay is not None and (left is None or delay < left) and self._load.pay(now, error, sent_at=call.sent_at):
             return delay
         patience = call.options.retry.patience
         if not patience or not worth_retrying(1, error, call.request.method):
