@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncchat._wire.headers import parse_http_date, parse_retry_after, request_id
+from asyncchat._wire.headers import Budget, parse_budget, parse_http_date, parse_retry_after, request_id
 
 NOW = 1_750_000_000.0
 DATE = "Sun, 15 Jun 2025 15:06:40 GMT"  # NOW
@@ -80,3 +80,47 @@ def test_request_ids(name: str) -> None:
 def test_no_request_id() -> None:
     """An empty id is none."""
     assert request_id({"x-request-id": ""}) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "remaining", "seconds"),
+    [
+        ({"ratelimit-remaining": "5", "ratelimit-reset": "30"}, 5, 30.0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "30"}, 0, 30.0),
+        ({"x-rate-limit-remaining": "0", "x-rate-limit-reset": "7"}, 0, 7.0),
+        ({"ratelimit": "limit=100, remaining=50, reset=5"}, 50, 5.0),
+        ({"ratelimit": '"default";r=50;t=30'}, 50, 30.0),
+        ({"x-ratelimit-remaining": "9", "x-ratelimit-reset": str(int(NOW) + 40)}, 9, 40.0),
+        ({"x-ratelimit-remaining": "9", "x-ratelimit-reset": "1000000000"}, 9, 0.0),
+    ],
+)
+def test_rate_limit_headers(headers: dict[str, str], remaining: int, seconds: float) -> None:
+    """Every usual spelling is read: separate or combined, seconds or a time."""
+    assert parse_budget(headers, float(int(NOW))) == Budget(remaining, seconds)
+
+
+def test_a_reset_is_held_against_the_servers_clock() -> None:
+    """A reset that is a time is taken from the answer's own Date."""
+    headers = {"x-ratelimit-remaining": "1", "x-ratelimit-reset": "1735689660", "date": "Wed, 01 Jan 2025 00:00:00 GMT"}
+    assert parse_budget(headers, 0.0) == Budget(1, 60.0)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"ratelimit-remaining": "5"},
+        {"ratelimit-reset": "5"},
+        {"ratelimit-remaining": "-1", "ratelimit-reset": "5"},
+        {"ratelimit-remaining": "1.5", "ratelimit-reset": "5"},
+        {"ratelimit-remaining": "\u0661", "ratelimit-reset": "5"},
+        {"ratelimit-remaining": "1", "ratelimit-reset": "inf"},
+        {"ratelimit-remaining": "1", "ratelimit-reset": "9" * 5_000},
+        {"ratelimit": "remaining=5"},
+        {"ratelimit": "r=x;t=y"},
+        {"ratelimit": "100;w=60"},
+    ],
+)
+def test_headers_that_tell_no_budget(headers: dict[str, str]) -> None:
+    """What is missing or is no plain number counts as absent."""
+    assert parse_budget(headers, NOW) is None

@@ -30,6 +30,7 @@ class Load:
         quota: What retries are paid from.
         outage: What is known while nothing succeeds; None: no outage.
         slowed_at: When the client last slowed down.
+        alive_at: When the server answered last, if only with the caller's own mistake.
         paid_at: When a retry was paid last for requests that were turned away together.
         next_at: When the next request may go out at that rate.
         meter: Counts what the server takes.
@@ -41,6 +42,7 @@ class Load:
     quota: RetryQuota = attrs.field(factory=RetryQuota)
     outage: Outage | None = None
     slowed_at: float = NEVER
+    alive_at: float = NEVER
     paid_at: float = NEVER
     next_at: float = NEVER
     meter: Meter = attrs.field(factory=Meter)
@@ -70,6 +72,7 @@ class Load:
     def answered(self, now: float) -> None:
         """A request was answered, if only with the caller's own mistake: the server is there, and has taken it."""
         self.outage = None
+        self.alive_at = now
         self.meter.take(now)
 
     def budget(self, now: float, budget: Budget, *, in_flight: int, status: int) -> float:
@@ -140,6 +143,10 @@ class Load:
         if not paid:
             self.paid_at = now
         return True
+
+    def is_down(self, since: float) -> bool:
+        """Whether nothing has been answered since then."""
+        return self.outage is not None or self.alive_at < since
 
     def wait_out(self, now: float, patience: float) -> bool:
         """Nothing is left for retries: whether the outage is still waited out."""

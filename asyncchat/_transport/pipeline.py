@@ -17,6 +17,7 @@ from asyncchat._policy.rate import Rate
 from asyncchat._policy.retry import THROTTLED, worth_retrying
 from asyncchat._transport.base import Transport
 from asyncchat._transport.call import Call
+from asyncchat._transport.slots import Slots
 from asyncchat._transport.telling import is_heard, tell
 from asyncchat._types import Clock
 from asyncchat._wire.request import Request
@@ -56,7 +57,7 @@ class Pipeline:
         self._clock = clock
         self._base_url = base_url
         self._load = Load(concurrency=Concurrency(max_concurrency), rate=Rate(max_rate))
-        self._slots = anyio.CapacityLimiter(self._load.concurrency.slots)
+        self._slots = Slots(self._load.concurrency.slots)
         self._closed = False
 
     async def call(self, request: Request, read: Callable[[Response], T], options: CallOptions) -> T:
@@ -77,12 +78,15 @@ class Pipeline:
 
     async def _until_done(self, call: Call, read: Callable[[Response], T]) -> T:
         while True:
-            async with self._slots:
+            await self._slots.take(first=call.attempt > 0)
+            try:
                 await self._wait_for_turn(call)
                 try:
                     return await self._attempt(call, read)
                 except AsyncChatError as exc:
                     delay = self._after(call, exc)
+            finally:
+                self._slots.give_back()
             if delay > 0:
                 await self._clock.sleep(delay)
 
@@ -176,22 +180,20 @@ class Pipeline:
     def _learn(self, call: Call, response: Response) -> None:
         """Learn from a success."""
         now = self._clock.monotonic()
-        busy = self._slots.borrowed_tokens >= self._slots.total_tokens
-        self._load.succeeded(now, now - call.sent_at, busy=busy)
+        self._load.succeeded(now, now - call.sent_at, busy=self._slots.all_taken)
         self._apply()
         self._keep_to_budget(call, response, now)
 
     def _keep_to_budget(self, call: Call, response: Response, now: float) -> None:
         budget = response.budget(self._clock.time())
         if budget is not None:
-            others = max(0, int(self._slots.borrowed_tokens) - 1)
-            pause = self._load.budget(now, budget, in_flight=others, status=response.status)
+            pause = self._load.budget(now, budget, in_flight=self._slots.taken - 1, status=response.status)
             self._tell_pause(call, pause, response.status)
 
     def _apply(self) -> None:
         slots = self._load.concurrency.slots
-        if slots != self._slots.total_tokens:
-            self._slots.total_tokens = slots
+        if slots != self._slots.total:
+            self._slots.total = slots
 
     def _tell_pause(self, call: Call, seconds: float, status: int) -> None:
         if seconds > 0:
@@ -205,6 +207,7 @@ class Pipeline:
         """
         redact(self._auth, error)
         now = self._clock.monotonic()
+        call.failing_since = min(call.failing_since, now)
         jitter = random.random()  # noqa: S311 - spreads load, guards nothing
         delay = call.options.retry.decide(call.attempt, error, method=call.request.method, jitter=jitter)
         self._slow_down(call, error, now, delay or 0.0)
@@ -235,8 +238,10 @@ class Pipeline:
         patience = call.options.retry.patience
         if not patience or not worth_retrying(1, error, call.request.method):
             return None
-        nothing_works = delay is not None or self._load.outage is not None
-        return 0.0 if nothing_works and self._load.wait_out(now, patience) else None
+        unpaid = delay is not None
+        return (
+            0.0 if (unpaid or self._load.is_down(call.failing_since)) and self._load.wait_out(now, patience) else None
+        )
 
     async def aclose(self) -> None:
         """Close the transport. May be called twice."""

@@ -75,13 +75,22 @@ class Request:
 
     def with_header(self, name: str, value: str) -> Request:
         """The same call with one more header, which replaces one of that name."""
+        header = (name, value)
+        _check_headers(self, None, (header,))
         kept = tuple(pair for pair in self.headers if pair[0].lower() != name.lower())
-        return attrs.evolve(self, headers=(*kept, (name, value)))
+        return self._but(headers=(*kept, header))
 
     def with_param(self, name: str, value: str) -> Request:
         """The same call with one more query parameter, which replaces one of that name."""
         kept = tuple(pair for pair in self.params if pair[0] != name)
-        return attrs.evolve(self, params=(*kept, (name, value)))
+        return self._but(params=(*kept, (name, value)))
+
+    def _but(self, **changes: Pairs) -> Request:
+        """A copy with other pairs, which have been checked: `attrs.evolve` would check everything again, each time."""
+        copy = object.__new__(Request)
+        for field in ("method", "path", "params", "headers", "body"):
+            object.__setattr__(copy, field, changes.get(field, getattr(self, field)))
+        return copy
 
 
 def check_id(value: int, name: str) -> int:
