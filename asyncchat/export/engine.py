@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
@@ -14,6 +14,7 @@ import attrs
 from asyncchat import (
     APIConnectionError,
     APIStatusError,
+    AsyncChatError,
     AsyncClient,
     AsyncPager,
     AuthenticationError,
@@ -91,6 +92,7 @@ class Engine:
         self._aside: list[_Item] = []
         self._is_last_try = False
         self._failures = 0
+        self._readable: set[type[_Item]] = set()
 
     async def run(self) -> ExportReport:
         """Export everything, and commit it.
@@ -166,7 +168,7 @@ class Engine:
             smaller: list[_Window] = []
 
             async def read(window: _Window, smaller: list[_Window] = smaller) -> None:
-                with self._or_aside(window):
+                async with self._or_aside(window):
                     smaller += await self._read_one(window)
 
             await side_by_side(read, windows, limit=_WINDOWS_AT_ONCE)
@@ -191,7 +193,7 @@ class Engine:
             return
 
         async def read(conversation_id: int) -> None:
-            with self._or_aside(_Conversation(conversation_id)):
+            async with self._or_aside(_Conversation(conversation_id)):
                 await self._read_conversation(conversation_id)
 
         await side_by_side(read, conversation_ids, limit=_CONVERSATIONS_AT_ONCE)
@@ -240,8 +242,8 @@ class Engine:
         if lines:
             self._tally.wrote(kind, self._folder.write(kind, lines))
 
-    @contextlib.contextmanager
-    def _or_aside(self, item: _Item) -> Iterator[None]:
+    @contextlib.asynccontextmanager
+    async def _or_aside(self, item: _Item) -> AsyncIterator[None]:
         """Put a failing item aside for a second try at the end, then note it as not certified.
 
         What stops everything is raised: the server refuses the token, asks to stay away, or answers nothing any more.
@@ -257,9 +259,20 @@ class Engine:
                 self._doubts.append(f"{item}: {exc}")
                 return
             self._failures += 1
-            if self._failures >= _FAILURES_IN_A_ROW:
+            if self._failures >= _FAILURES_IN_A_ROW and not (type(item) in self._readable and await self._is_alive()):
                 raise
             self._aside.append(item)
+        else:
+            self._readable.add(type(item))
+
+    async def _is_alive(self) -> bool:
+        """Whether the server answers anything at all: many items that fail in a row may just be those that fail."""
+        try:
+            await self._client.with_options(retry=1, deadline=60.0).models.list(per_page=1)
+        except AsyncChatError:
+            return False
+        self._failures = 0
+        return True
 
 
 def kinds_of(query: Query) -> tuple[str, ...]:
