@@ -58,14 +58,13 @@ def test_it_is_lowered_once_a_second() -> None:
     assert once.slower(6.0).slots == 4
 
 
-def test_each_round_of_fast_answers_raises_it() -> None:
-    """Until the first slow-down, as many fast answers as there are slots let one more go, up to the bound."""
-    level, seen = Concurrency(3, 1.0), []
+def test_every_fourth_fast_answer_raises_it() -> None:
+    """Until the first slow-down, four fast answers let one more go, up to the bound."""
+    level, seen = Concurrency(10), []
     for _ in range(12):
         level = level.faster(0.0, 0.01)
         seen.append(level.slots)
-    assert seen == [2, 2, 2, *[3] * 9]
-    assert level.level == 3.0
+    assert seen == [8, 8, 8, 9, 9, 9, 9, 10, 10, 10, 10, 10]
 
 
 def test_after_a_slow_down_it_is_raised_by_one_a_second() -> None:

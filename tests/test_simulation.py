@@ -114,13 +114,13 @@ def test_nothing_is_sent_before_a_retry_after_has_passed(status: int) -> None:
 
 
 def test_a_slow_server_gets_fewer_at_once() -> None:
-    """A thousand calls bring a server that stays fast to 32 at once, and one that each more makes slower not to 20."""
+    """A thousand calls bring a server that stays fast to 32 at once, and one that each more makes slower not to 24."""
     fast = VirtualServer(lambda _: None)
     crowded = VirtualServer(lambda _: setattr(crowded, "latency", 0.02 * max(1, crowded.in_flight - 8)))
     for server in (fast, crowded):
         assert play(server, 1_000, 64) == {"ok": 1_000}
     assert fast.peak == 32
-    assert crowded.peak < 20
+    assert crowded.peak < 24
 
 
 def test_a_limit_on_requests_at_once_is_found() -> None:

@@ -12,6 +12,7 @@ NEVER: Final = -math.inf
 
 _START: Final = 8
 _LESS: Final = 0.7
+_EAGER: Final = 0.25
 _BREATH: Final = 1.0
 """Seconds in which a slow-down shows whether it was enough."""
 _SLOW: Final = 2.0
@@ -44,8 +45,8 @@ class Pause:
 class Concurrency:
     """How many requests may be in flight: more while answers stay fast, fewer when the server asks for patience.
 
-    Until the first slow-down, each round of fast answers allows one request more; afterwards each second does, so that
-    a server that turns away a steady share of requests is not driven to one at a time, nor over its limit.
+    Until the first slow-down, every fourth fast answer allows one request more; afterwards each second does, so that a
+    server that turns away a steady share of requests is not driven to one at a time, nor over its limit.
 
     Args:
         most: The bound that is never passed.
@@ -86,9 +87,9 @@ class Concurrency:
         seen = attrs.evolve(self, usual=self._usual(now, elapsed), seen_at=now)
         if elapsed > seen.usual * _SLOW + _SLACK:
             return seen
-        more = 1.0 / self.level
+        more = _EAGER
         if self.slowed_at > NEVER:
-            more = min(more, now - max(self.slowed_at, self.grown_at))
+            more = min(1.0 / self.level, now - max(self.slowed_at, self.grown_at))
         return attrs.evolve(seen, level=min(float(self.most), self.level + max(0.0, more)), grown_at=now)
 
     def _usual(self, now: float, elapsed: float) -> float:

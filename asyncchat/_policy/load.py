@@ -124,6 +124,8 @@ class Load:
         longer = self.pause.extended(now, seconds, status)
         if longer.until <= max(self.pause.until, now):
             return 0.0
+        self.rate = self.rate.resumed(longer.until)
+        self.meter.paused += longer.until - max(self.pause.until, now)
         self.pause = longer
         return seconds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Final
 
@@ -23,10 +24,17 @@ _REMEMBERED: Final = 32
 
 @attrs.frozen
 class Taken:
-    """So many requests were taken in so many seconds, up to the first one that was turned away."""
+    """So many requests were taken in so many seconds, up to the first one that was turned away.
+
+    Args:
+        count: How many.
+        seconds: In which time.
+        paused: In how much of it none was sent.
+    """
 
     count: int
     seconds: float
+    paused: float = 0.0
 
     @property
     def tells(self) -> bool:
@@ -38,6 +46,11 @@ class Taken:
         """Requests a second."""
         return self.count / self.seconds
 
+    @property
+    def is_little(self) -> bool:
+        """Whether more would have been taken: the client was silent for most of the time."""
+        return self.paused > self.seconds / 2
+
 
 @attrs.define
 class Meter:
@@ -46,11 +59,13 @@ class Meter:
     Args:
         since: When it turned a request away last; None: never.
         count: Requests taken since then.
+        paused: Seconds of that time in which none was sent.
         recent: When the last ones were taken.
     """
 
     since: float | None = None
     count: int = 0
+    paused: float = 0.0
     recent: deque[float] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED))
 
     def take(self, now: float) -> None:
@@ -63,9 +78,9 @@ class Meter:
 
         What is too little to tell anything is counted on.
         """
-        taken = Taken(self.count, now - self.since) if self.since is not None else self._burst(now)
+        taken = Taken(self.count, now - self.since, self.paused) if self.since is not None else self._burst(now)
         if self.since is None or taken.tells:
-            self.since, self.count = now, 0
+            self.since, self.count, self.paused = now, 0, 0.0
         return taken
 
     def _burst(self, now: float) -> Taken:
@@ -76,16 +91,21 @@ class Meter:
 class Rate:
     """Requests a second: no bound until the server turns one away with a 429, then its limit, as far as it shows.
 
-    The first 429 halves the speed. Each further one tells the limit: what was taken since the one before, when the
-    server had nothing saved up. One right after another, with nothing taken between them, tells that a pause was too
-    short; only the third in a row halves the speed. From there the rate goes as TCP CUBIC does (RFC 9438): a tenth
-    below the limit, up to it within 8 seconds, level there, then slowly and faster and faster beyond it.
+    The first 429 halves the speed. The next one tells a rate that the server surely takes: what it took since the one
+    before. From there the rate doubles each second until it is too much. Each further 429 tells the limit: what was
+    taken since the one before, when the server had nothing saved up; and if the client was silent for most of that
+    time, the middle between that and its speed. One right after another, with nothing taken between them, tells that a
+    pause was too short; only the third in a row halves the speed.
+
+    From a limit the rate goes as TCP CUBIC does (RFC 9438): a tenth below it, up to it within 8 seconds, level there,
+    then slowly and faster and faster beyond it.
 
     Args:
         most: A bound that is never passed; None: none.
         limit: What the server was last seen to take; None: nothing was learned.
-        since: When that was.
+        since: When it begins to grow.
         settled: Whether the limit was measured.
+        rising: Whether the limit is far above what was measured, as it seems.
         misses: How many 429 came since anything was taken.
     """
 
@@ -93,6 +113,7 @@ class Rate:
     limit: float | None = None
     since: float = NEVER
     settled: bool = False
+    rising: bool = False
     misses: int = 0
 
     def at(self, now: float) -> float | None:
@@ -105,7 +126,12 @@ class Rate:
     def _learned(self, now: float) -> float | None:
         if self.limit is None:
             return None
-        return self.limit * (1.0 + _GROWTH * (now - self.since - _PLATEAU) ** 3)
+        age = max(0.0, now - self.since)
+        return self.limit * (2.0 ** min(age, 60.0) if self.rising else 1.0 + _GROWTH * (age - _PLATEAU) ** 3)
+
+    def resumed(self, now: float) -> Rate:
+        """The same, growing only from then on: nothing is learned in a pause."""
+        return self if self.limit is None else attrs.evolve(self, since=max(self.since, now))
 
     def refused(self, now: float, taken: Taken) -> Rate:
         """After a 429.
@@ -117,9 +143,13 @@ class Rate:
         speed = self.at(now)
         if not taken.tells:
             return self._missed(now, speed)
-        if speed is None:
+        if speed is None and not self.misses:
             return self._with(now, taken.rate / 2, settled=False)
+        if speed is None or not self.settled:
+            return attrs.evolve(self._with(now, taken.rate, settled=True), rising=True)
         seen = min(speed, taken.rate)
+        if self.rising or taken.is_little:
+            return self._with(now, math.sqrt(seen * speed), settled=True)
         return self._with(now, seen if taken.seconds < _SHORT else max(seen, speed * _TRUSTED), settled=True)
 
     def _missed(self, now: float, speed: float | None) -> Rate:
@@ -128,4 +158,4 @@ class Rate:
         return self._with(now, speed / 2, settled=self.settled)
 
     def _with(self, now: float, limit: float, *, settled: bool) -> Rate:
-        return attrs.evolve(self, limit=max(limit, _LOWEST), since=now, settled=settled, misses=0)
+        return attrs.evolve(self, limit=max(limit, _LOWEST), since=now, settled=settled, rising=False, misses=0)

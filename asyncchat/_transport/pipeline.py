@@ -58,6 +58,7 @@ class Pipeline:
         self._base_url = base_url
         self._load = Load(concurrency=Concurrency(max_concurrency), rate=Rate(max_rate))
         self._slots = Slots(self._load.concurrency.slots)
+        self._in_flight = 0
         self._closed = False
 
     async def call(self, request: Request, read: Callable[[Response], T], options: CallOptions) -> T:
@@ -119,7 +120,11 @@ class Pipeline:
     async def _attempt(self, call: Call, read: Callable[[Response], T]) -> T:
         call.attempt += 1
         call.sent_at = self._clock.monotonic()
-        response = await self._authorised(call)
+        self._in_flight += 1
+        try:
+            response = await self._authorised(call)
+        finally:
+            self._in_flight -= 1
         error = None
         if not response.is_success:
             error = status_error(conceal(self._auth, response), now=self._clock.time())
@@ -187,7 +192,7 @@ class Pipeline:
     def _keep_to_budget(self, call: Call, response: Response, now: float) -> None:
         budget = response.budget(self._clock.time())
         if budget is not None:
-            pause = self._load.budget(now, budget, in_flight=self._slots.taken - 1, status=response.status)
+            pause = self._load.budget(now, budget, in_flight=self._in_flight, status=response.status)
             self._tell_pause(call, pause, response.status)
 
     def _apply(self) -> None:
