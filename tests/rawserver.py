@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from attrs import field, frozen
@@ -61,6 +62,19 @@ async def serving(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def routing(**answers: bytes) -> AsyncIterator[RawServer]:
+    """Answer by the last part of the path that is asked."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        path = urlsplit(server.heads[-1].split()[1].decode()).path
+        writer.write(answers[path.rpartition("/")[2]])
+        await writer.drain()
+
+    async with serving(answer) as server:
+        yield server
 
 
 def http(body: bytes = b"{}", *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:

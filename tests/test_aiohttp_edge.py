@@ -14,12 +14,10 @@ from rawserver import GET, SECRET, answer_to, client_of, failure_of, http, servi
 
 from asyncchat import (
     APIConnectionError,
-    APIStatusError,
     APITimeoutError,
     AsyncClient,
     ConfigurationError,
     Request,
-    RetryPolicy,
 )
 
 
@@ -89,16 +87,6 @@ async def test_an_answer_that_does_not_come(handle: Any) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent"])
-async def test_redirects_are_not_followed(status: str) -> None:
-    """A redirect is an error, and the token goes nowhere else."""
-    async with serving(http()) as elsewhere:
-        error = await failure_of(http(b"", f"Location: {elsewhere.base_url}/steal", status=status))
-    assert isinstance(error, APIStatusError)
-    assert elsewhere.heads == []
-
-
-@pytest.mark.asyncio
 async def test_cookies_are_ignored() -> None:
     """A cookie that the server sets is not sent back."""
     async with (
@@ -121,27 +109,6 @@ async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.Monke
             assert (await chat.request(GET)).json() == {}
         async with client_of(server.base_url, trust_env=True) as chat:
             assert (await chat.request(GET)).json() == {"from": "proxy"}
-
-
-@pytest.mark.asyncio
-async def test_a_dropped_post_is_sent_once() -> None:
-    """A POST whose connection is dropped reaches the server once."""
-    async with serving(b"") as server, client_of(server.base_url, retry=3) as chat:
-        with pytest.raises(APIConnectionError):
-            await chat.request(Request("POST", "/x"))
-    assert len(server.heads) == 1
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("attempts", [1, 3])
-async def test_a_dropped_get_is_sent_twice_an_attempt_at_most(attempts: int) -> None:
-    """Aiohttp itself sends a GET once more when the connection is dropped; there are no more requests than that."""
-    policy = RetryPolicy(attempts=attempts, backoff=0)
-    async with serving(b"") as server, client_of(server.base_url, retry=policy) as chat:
-        with pytest.raises(APIConnectionError) as caught:
-            await chat.request(GET)
-    assert caught.value.attempts == attempts
-    assert attempts <= len(server.heads) <= 2 * attempts
 
 
 def test_another_loop() -> None:

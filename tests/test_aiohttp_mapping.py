@@ -17,7 +17,7 @@ from aioresponses import aioresponses
 from rawserver import http, serving
 
 from asyncchat import APIConnectionError, APITimeoutError, AsyncClient, AuthenticationError, NotFoundError, Request
-from asyncchat._transport.aiohttp import translate
+from asyncchat._transport.failures import translate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

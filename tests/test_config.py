@@ -12,7 +12,7 @@ import pytest
 from asyncchat import AsyncClient, BearerAuth, ConfigurationError, HeaderAuth, QueryAuth, RetryPolicy
 from asyncchat._config import check_base_url, is_loopback, resolve_auth, resolve_base_url
 from asyncchat._policy.options import CallOptions
-from asyncchat._transport.aiohttp import make_ssl
+from asyncchat._transport.tls import make_ssl
 from asyncchat.testing import MockTransport
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import attrs
 
-from asyncchat._wire.request import Request
+from asyncchat._wire.request import Hidden, Request
 from asyncchat._wire.response import Response
 from asyncchat.errors import AsyncChatError, ConfigurationError
 
@@ -22,15 +22,6 @@ _HIDDEN: Final = "***"
 _PLAIN: Final = re.compile(r"[\x21-\x7e]+")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.~-]+")
 _HOW: Final = 'auth takes "bearer", "header:NAME", "query:NAME" or an auth flow such as BearerAuth(token)'
-
-
-class _Hidden(str):
-    """A text that a repr does not show."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return repr(_HIDDEN)
 
 
 class Token:
@@ -117,7 +108,7 @@ class QueryAuth:
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
         """Yield the request with the parameter."""
-        yield request.with_param(self.name, _Hidden(self.token.reveal()))
+        yield request.with_param(self.name, Hidden(self.token.reveal()))
 
 
 def make_auth(auth: str | Auth, token: str | Token | None) -> Auth:

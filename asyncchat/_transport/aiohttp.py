@@ -8,47 +8,32 @@ import os
 import platform
 import ssl as ssl_module
 import warnings
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable
+from http import HTTPStatus
+from typing import Final
 
 import aiohttp
 from yarl import URL
 
 import asyncchat
+from asyncchat._transport.connections import Connector, send_once
+from asyncchat._transport.failures import CONNECT_SECONDS, translate
+from asyncchat._transport.tls import make_ssl
+from asyncchat._wire.encodings import ACCEPTED, Body
+from asyncchat._wire.redirects import REDIRECTS, next_url
 from asyncchat._wire.request import Request
 from asyncchat._wire.response import Response
-from asyncchat.errors import APIConnectionError, APITimeoutError, ConfigurationError, DecodeError
+from asyncchat.errors import APIConnectionError, ConfigurationError, DecodeError
 
-_CONNECT_SECONDS: Final = 5.0
 _IDLE_SECONDS: Final = 30.0
 _USER_AGENT: Final = (
     f"asyncchat/{asyncchat.__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
 )
 _HEADERS: Final = {
     "Accept": "application/json",
-    "Accept-Encoding": "gzip, deflate",
+    "Accept-Encoding": ACCEPTED,
     "User-Agent": _USER_AGENT,
 }
-
-
-def make_ssl(ssl: ssl_module.SSLContext | str | os.PathLike[str] | None) -> ssl_module.SSLContext | None:
-    """The TLS context that `ssl` names: a context, a file with certificates of an own CA, None for the system's.
-
-    Raises:
-        ConfigurationError: It is none of these, or the file cannot be read. There is no way to turn checking off here.
-    """
-    if ssl is None or isinstance(ssl, ssl_module.SSLContext):
-        return ssl
-    if isinstance(ssl, str | os.PathLike):
-        try:
-            return ssl_module.create_default_context(cafile=ssl)
-        except OSError as exc:
-            raise ConfigurationError(
-                f"ssl: the CA file {os.fspath(ssl)!r} cannot be used ({exc.strerror or exc}): give a PEM file"
-            ) from None
-    raise ConfigurationError(
-        "ssl takes an ssl.SSLContext or a file with your CA's certificates; it is never turned off"
-    )
 
 
 class AiohttpTransport:
@@ -74,21 +59,43 @@ class AiohttpTransport:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def send(self, request: Request, *, timeout: float | None, max_body: int) -> Response:  # noqa: ASYNC109
-        """Send a request and read the whole answer. No redirect is followed, no cookie kept.
+        """Send a request and read the whole answer. No cookie is kept; reads are redirected within their origin.
+
+        The timeout is for all of it. What cannot be read of the body of an error does not hide its status: the body is
+        empty then.
 
         Raises:
             APIConnectionError: No usable answer came.
-            DecodeError: The body is larger than allowed.
+            APIStatusError: The answer is a redirect that is not followed (`_wire.redirects`).
+            DecodeError: The body is larger than allowed, or its encoding cannot be read.
             ConfigurationError: The client belongs to another event loop.
         """
         session = self._session_of_loop()
-        target = self._base_url + request.path + (f"?{request.query}" if request.params else "")
-        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=_CONNECT_SECONDS, sock_read=_IDLE_SECONDS)
+        now = asyncio.get_running_loop().time
+        end = None if timeout is None else now() + timeout
+        trail = [self._base_url + request.path + (f"?{request.query}" if request.params else "")]
+        while True:
+            answer = await self._exchange(session, request, trail, None if end is None else end - now(), max_body)
+            if not isinstance(answer, str):
+                return answer
+            trail.append(answer)
+
+    async def _exchange(
+        self, session: aiohttp.ClientSession, request: Request, trail: list[str], seconds: float | None, max_body: int
+    ) -> Response | str:
+        """Ask the last URL of the trail: the answer, or the URL that it sends us to."""
+        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS, sock_read=_IDLE_SECONDS)
         try:
-            url = URL(target, encoded=True)
+            if seconds is not None and seconds <= 0:  # aiohttp takes 0 for no bound
+                raise TimeoutError
+            url = URL(trail[-1], encoded=True)
             async with session.request(
                 request.method, url, headers=request.headers, data=request.body, timeout=limits, allow_redirects=False
             ) as answer:
+                if answer.status in REDIRECTS:
+                    further = next_url(trail, request, Response(status=answer.status, headers=answer.headers))
+                    if further is not None:
+                        return further
                 body = await _read(answer, max_body)
                 return Response(status=answer.status, headers=answer.headers, body=body)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
@@ -98,12 +105,13 @@ class AiohttpTransport:
     def _session_of_loop(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, ssl=True if self._ssl is None else self._ssl)
             self._session = aiohttp.ClientSession(
-                connector=connector,
+                connector=Connector(self._ssl),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=_HEADERS,
                 trust_env=self._trust_env,
+                auto_decompress=False,
+                middlewares=(send_once,),
             )
             self._loop = loop
         elif self._loop is not loop:
@@ -144,87 +152,12 @@ def _begin(closing: Awaitable[None]) -> None:
 
 
 async def _read(answer: aiohttp.ClientResponse, max_body: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in answer.content.iter_any():
-        size += len(chunk)
-        if size > max_body:
-            answer.close()
-            raise DecodeError(
-                f"the answer is larger than max_body ({max_body} bytes): ask for fewer rows with per_page=, "
-                "or allow more with max_body="
-            )
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _tls_failed(exc: Any) -> APIConnectionError:
-    if isinstance(exc, aiohttp.ClientConnectorCertificateError):
-        why = getattr(exc.certificate_error, "verify_message", "") or "not trusted"
-        return APIConnectionError(
-            f"the certificate of {exc.host}:{exc.port} was refused ({why}): if the server has an own CA, "
-            "give its certificate with ssl=",
-            retryable=False,
-        )
-    return APIConnectionError(f"no TLS with {exc.host}:{exc.port}: is it an https server?", retryable=False)
-
-
-def _reason(exc: Exception) -> str:
-    found = exc.os_error if isinstance(exc, aiohttp.ClientConnectorError) else exc
-    number = getattr(found, "errno", None)
-    return os.strerror(number) if isinstance(number, int) and number > 0 else type(exc).__name__
-
-
-_TRANSLATIONS: Final[tuple[tuple[type[Exception], Callable[[Any], APIConnectionError]], ...]] = (
-    (
-        aiohttp.ConnectionTimeoutError,
-        lambda _: APITimeoutError(f"no connection within {_CONNECT_SECONDS:g} s: check base_url and the network"),
-    ),
-    (
-        TimeoutError,
-        lambda _: APITimeoutError("no answer in time: the server is slow, or timeout= too short", sent=True),
-    ),
-    (aiohttp.ClientSSLError, _tls_failed),
-    (
-        aiohttp.ClientConnectorDNSError,
-        lambda exc: APIConnectionError(f"the host {exc.host!r} is unknown: check base_url"),
-    ),
-    (
-        aiohttp.ClientConnectorError,
-        lambda exc: APIConnectionError(
-            f"cannot connect to {exc.host}:{exc.port} ({_reason(exc)}): check base_url, and that the server runs"
-        ),
-    ),
-    (
-        aiohttp.InvalidURL,
-        lambda _: APIConnectionError("the URL cannot be used: check base_url", retryable=False),
-    ),
-    (
-        aiohttp.NonHttpUrlClientError,
-        lambda _: APIConnectionError("the URL is no http(s) URL: check base_url", retryable=False),
-    ),
-    (
-        aiohttp.ClientPayloadError,
-        lambda _: APIConnectionError("the answer was cut off or garbled on its way: try again", sent=True),
-    ),
-    (
-        aiohttp.ClientResponseError,
-        lambda _: APIConnectionError("the answer is no proper HTTP: check base_url", sent=True),
-    ),
-    (
-        ValueError,
-        lambda _: APIConnectionError("the answer is no proper HTTP: check base_url", sent=True),
-    ),
-    (
-        Exception,
-        lambda exc: APIConnectionError(f"the connection was lost ({_reason(exc)}): try again", sent=True),
-    ),
-)
-
-
-def translate(exc: Exception) -> APIConnectionError:
-    """The one place where aiohttp's and the system's exceptions become ours.
-
-    Only classes and system error texts are used: the exceptions themselves hold URLs and headers.
-    """
-    return next(make(exc) for kind, make in _TRANSLATIONS if isinstance(exc, kind))
+    try:
+        body = Body(",".join(answer.headers.getall("Content-Encoding", ())), max_body)
+        async for chunk in answer.content.iter_any():
+            body.feed(chunk)
+        return body.whole()
+    except (APIConnectionError, DecodeError):
+        if answer.status < HTTPStatus.BAD_REQUEST:
+            raise
+    return b""

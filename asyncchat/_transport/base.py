@@ -11,7 +11,7 @@ from asyncchat._wire.response import Response
 
 
 class Transport(Protocol):
-    """Sends one request and brings one answer. It neither retries nor judges statuses."""
+    """Sends one request and brings one answer. It neither retries nor judges statuses, but for redirects."""
 
     async def send(self, request: Request, *, timeout: float | None, max_body: int) -> Response:  # noqa: ASYNC109
         """Send a request and read the whole answer.
@@ -24,6 +24,7 @@ class Transport(Protocol):
 
         Raises:
             APIConnectionError: No usable answer came.
+            APIStatusError: The answer is a redirect that is not followed.
             DecodeError: The body is larger than allowed, or its encoding cannot be read.
         """
         ...

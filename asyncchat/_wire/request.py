@@ -19,6 +19,15 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _MAX_LIMIT: Final = 2**31 - 1
 
 
+class Hidden(str):
+    """A secret among the parameters: a text that a repr does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 def _upper(method: str) -> str:
     return method.upper()
 

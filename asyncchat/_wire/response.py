@@ -124,7 +124,7 @@ def status_error(response: Response, *, now: float) -> APIStatusError | None:
     if response.is_success or status == HTTPStatus.NOT_MODIFIED:
         return None
     said = " ".join(error_text(response.body).split())
-    family = status if status in _ADVICE else {3: 301, 5: 500}.get(status // 100, 400)
+    family = status if status in _ADVICE else {3: 301, 4: 400}.get(status // 100, 500)
     parts = [f"{status} {_phrase(status)}".strip(), f": {said.rstrip('.')}" if said else "", f". {_ADVICE[family]}"]
     known_as = response.request_id
     return APIStatusError.for_status(status)(
