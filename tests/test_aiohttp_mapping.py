@@ -1,10 +1,8 @@
-"""Every exception of aiohttp becomes one of ours; TLS that is refused."""
+"""Every exception of aiohttp becomes one of ours."""
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
 import types
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -14,14 +12,12 @@ import pytest
 from aiohttp.client_exceptions import UnixClientConnectorError
 from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import aioresponses
-from rawserver import http, serving
 
 from asyncchat import APIConnectionError, APITimeoutError, AsyncClient, AuthenticationError, NotFoundError, Request
 from asyncchat._transport.failures import translate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 NOT_SENT = {"sent": False, "retryable": True}
 NEVER = {"sent": False, "retryable": False}
@@ -149,50 +145,3 @@ async def test_a_status_comes_out_as_its_class(status: int, kind: type[Exception
         async with AsyncClient("https://host.example", token="t0ken") as chat:
             with pytest.raises(kind, match=f"{status} .*: no"):
                 await chat.request(Request("GET", "/x"))
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that nobody signed but itself, with its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("there is no openssl to make a certificate with")
-    file = tmp_path_factory.mktemp("tls") / "own.pem"
-    arguments = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(file), "-out", str(file.with_suffix(".crt"))]
-    subprocess.run([openssl, *arguments, *names], check=True, capture_output=True)  # noqa: S603 - our own arguments
-    file.write_text(file.read_text() + file.with_suffix(".crt").read_text())
-    return file
-
-
-@pytest.mark.asyncio
-async def test_a_certificate_that_nobody_signed_is_refused(certificate: Path) -> None:
-    """A certificate of an own CA is refused before the token is sent, and the error names ssl=."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    async with serving(http(), tls=context) as server, AsyncClient(server.base_url, token="t0ken") as chat:
-        with pytest.raises(APIConnectionError, match=r"certificate of 127\.0\.0\.1.*ssl=") as caught:
-            await chat.request(Request("GET", "/x"))
-        assert (caught.value.sent, caught.value.attempts) == (False, 1)
-        assert server.heads == []
-
-
-@pytest.mark.asyncio
-async def test_an_own_certificate_is_trusted_when_it_is_given(certificate: Path) -> None:
-    """With `ssl=` the same server is trusted."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    own = certificate.with_suffix(".crt")
-    async with serving(http(), tls=context) as server, AsyncClient(server.base_url, token="t0ken", ssl=own) as chat:
-        assert (await chat.request(Request("GET", "/x"))).status == 200
-
-
-@pytest.mark.asyncio
-async def test_https_to_a_server_without_tls() -> None:
-    """A server that speaks plain http is not an https server, says the error."""
-    async with serving(http(), early=True) as server:
-        chat = AsyncClient(server.base_url.replace("http:", "https:"), token="t0ken", retry=0)
-        with pytest.raises(APIConnectionError, match="is it an https server") as caught:
-            await chat.request(Request("GET", "/x"))
-        await chat.aclose()
-    assert not caught.value.sent
