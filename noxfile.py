@@ -76,4 +76,5 @@ def bench(session: nox.Session) -> None:
     """Measure: ratios in one run, no verdict."""
     session.install(".[all]")
     session.run("python", "benchmarks/import_time.py")
+    session.run("python", "benchmarks/transport.py")
     session.run("python", "benchmarks/sandbox.py", *session.posargs)
