@@ -154,7 +154,7 @@ def _begin(closing: Awaitable[None]) -> None:
 async def _read(answer: aiohttp.ClientResponse, max_body: int) -> bytes:
     try:
         body = Body(",".join(answer.headers.getall("Content-Encoding", ())), max_body)
-        async for chunk in answer.content.iter_any():
+        while chunk := await answer.content.readany():
             body.feed(chunk)
         return body.whole()
     except (APIConnectionError, DecodeError):

@@ -37,8 +37,12 @@ def _pairs(value: Mapping[str, object] | Iterable[tuple[str, object]]) -> Pairs:
     return tuple((str(name), item if isinstance(item, str) else str(item)) for name, item in items if item is not None)
 
 
+def _climbs(path: str) -> bool:
+    return ("." in path or "%" in path) and not {".", ".."}.isdisjoint(unquote(path).split("/"))
+
+
 def _check_path(_request: Request, _field: object, path: str) -> None:
-    if not _PATH.fullmatch(path) or path.startswith("//") or {".", ".."} & set(unquote(path).split("/")):
+    if not _PATH.fullmatch(path) or path.startswith("//") or _climbs(path):
         raise ConfigurationError(
             f"path must be a plain path below the base URL, such as /conversations, not {path[:80]!r}; "
             "a query goes into params"
