@@ -85,7 +85,7 @@ async def test_a_body_that_is_not_in_its_encoding(raw: bytes) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip"])
 @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "304 Not Modified"])
 async def test_an_empty_body_in_an_encoding(status: str, encoding: str) -> None:
     """An empty body is empty in every encoding, whatever the status."""
@@ -94,9 +94,10 @@ async def test_an_empty_body_in_an_encoding(status: str, encoding: str) -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_head_of_a_packed_body() -> None:
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+async def test_the_head_of_a_packed_body(encoding: str) -> None:
     """The answer to HEAD has the encoding and length of a body that does not come."""
-    raw = http(b"", "Content-Encoding: gzip", length=1_000)
+    raw = http(b"", f"Content-Encoding: {encoding}", length=10**9)
     async with serving(raw) as server, client_of(server.base_url) as chat:
         assert (await chat.request(Request("HEAD", "/x"))).body == b""
 

@@ -60,13 +60,11 @@ class Body:
     Args:
         header: The answer's Content-Encoding; "" for none.
         limit: Bytes of the body at most, inflated.
-
-    Raises:
-        DecodeError: The encoding is not read.
     """
 
     def __init__(self, header: str, limit: int) -> None:
-        self._encoding = encoding_of(header)
+        self._header = header
+        self._encoding: str | None = None
         self._limit = limit
         self._left = limit
         self._received_left = limit + limit // 8 + 1024  # deflateBound() of zlib is less for every setting
@@ -77,8 +75,10 @@ class Body:
         """Take the next bytes as they came.
 
         Raises:
-            DecodeError: The body is larger than the limit, or is not in its encoding.
+            DecodeError: The body is larger than the limit, or is not in its encoding, or that is none that is read.
         """
+        if self._header:  # the first bytes: without any, as in answers to HEAD, the encoding does not matter
+            self._encoding, self._header = encoding_of(self._header), ""
         if self._encoding is None:
             self._keep(data)
             return
