@@ -6,6 +6,7 @@ import asyncio
 import gc
 import gzip
 import socket
+import traceback
 import warnings
 from typing import Any
 
@@ -109,6 +110,31 @@ async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.Monke
             assert (await chat.request(GET)).json() == {}
         async with client_of(server.base_url, trust_env=True) as chat:
             assert (await chat.request(GET)).json() == {"from": "proxy"}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("auth", ["bearer", "header:X-Key", "query:key"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"junk",
+        http(b"{", length=9),
+        http(b"x", "Content-Encoding: br"),
+        http(b"x", "Content-Encoding: gzip"),
+        http(b"x" * 2_000),
+        http(b"", "Location: http://elsewhere.example/", status="302 Found"),
+        http(b"", "Location: /x", status="302 Found"),
+        hang,
+    ],
+)
+async def test_a_traceback_with_locals(raw: Any, auth: str) -> None:
+    """No frame that an error leads through has a variable that shows the token."""
+    error = await failure_of(raw, auth=auth, max_body=1_000, timeout=0.05 if raw is hang else 5)
+    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
+    variables = {(f.filename, f.name): f.locals or {} for f in whole.stack if "/tests/" not in f.filename}
+    assert any(file.endswith("aiohttp.py") for file, _ in variables)
+    assert [(place, name) for place, each in variables.items() for name in each if SECRET in each[name]] == []
 
 
 def test_another_loop() -> None:

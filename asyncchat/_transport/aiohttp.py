@@ -8,7 +8,7 @@ import os
 import platform
 import ssl as ssl_module
 import warnings
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -21,9 +21,9 @@ from asyncchat._transport.failures import CONNECT_SECONDS, translate
 from asyncchat._transport.tls import make_ssl
 from asyncchat._wire.encodings import ACCEPTED, Body
 from asyncchat._wire.redirects import REDIRECTS, next_url
-from asyncchat._wire.request import Request
+from asyncchat._wire.request import Hidden, Request
 from asyncchat._wire.response import Response
-from asyncchat.errors import APIConnectionError, ConfigurationError, DecodeError
+from asyncchat.errors import APIConnectionError, AsyncChatError, ConfigurationError, DecodeError
 
 _IDLE_SECONDS: Final = 30.0
 _USER_AGENT: Final = (
@@ -70,37 +70,38 @@ class AiohttpTransport:
             DecodeError: The body is larger than allowed, or its encoding cannot be read.
             ConfigurationError: The client belongs to another event loop.
         """
-        session = self._session_of_loop()
         now = asyncio.get_running_loop().time
         end = None if timeout is None else now() + timeout
-        trail = [self._base_url + request.path + (f"?{request.query}" if request.params else "")]
-        while True:
-            answer = await self._exchange(session, request, trail, None if end is None else end - now(), max_body)
-            if not isinstance(answer, str):
-                return answer
-            trail.append(answer)
-
-    async def _exchange(
-        self, session: aiohttp.ClientSession, request: Request, trail: list[str], seconds: float | None, max_body: int
-    ) -> Response | str:
-        """Ask the last URL of the trail: the answer, or the URL that it sends us to."""
-        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS, sock_read=_IDLE_SECONDS)
+        trail = [Hidden(self._base_url + request.path + (f"?{request.query}" if request.params else ""))]
         try:
-            if seconds is not None and seconds <= 0:  # aiohttp takes 0 for no bound
-                raise TimeoutError
-            url = URL(trail[-1], encoded=True)
-            async with session.request(
-                request.method, url, headers=request.headers, data=request.body, timeout=limits, allow_redirects=False
-            ) as answer:
-                if answer.status in REDIRECTS:
-                    further = next_url(trail, request, Response(status=answer.status, headers=answer.headers))
-                    if further is not None:
-                        return further
-                body = await _read(answer, max_body)
-                return Response(status=answer.status, headers=answer.headers, body=body)
+            while True:
+                answer = await self._exchange(request, trail, None if end is None else end - now(), max_body)
+                if not isinstance(answer, str):
+                    return answer
+                trail.append(Hidden(answer))
+        except AsyncChatError as exc:
+            failure = exc.with_traceback(None)  # frames below have variables that show the token
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             failure = translate(exc)
         raise failure  # out of the handler: its exception, which holds the token in its headers, is not the context
+
+    async def _exchange(
+        self, request: Request, trail: Sequence[str], seconds: float | None, max_body: int
+    ) -> Response | str:
+        """Ask the last URL of the trail: the answer, or the URL that it sends us to."""
+        if seconds is not None and seconds <= 0:  # aiohttp takes 0 for no bound
+            raise TimeoutError
+        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS, sock_read=_IDLE_SECONDS)
+        url = URL(str(trail[-1]), encoded=True)
+        async with self._session_of_loop().request(
+            request.method, url, headers=request.headers, data=request.body, timeout=limits, allow_redirects=False
+        ) as answer:
+            if answer.status in REDIRECTS:
+                further = next_url(trail, request, Response(status=answer.status, headers=answer.headers))
+                if further is not None:
+                    return further
+            body = await _read(answer, max_body)
+            return Response(status=answer.status, headers=answer.headers, body=body)
 
     def _session_of_loop(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
