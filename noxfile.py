@@ -43,8 +43,8 @@ def tests(session: nox.Session) -> None:
 def bounds(session: nox.Session) -> None:
     """Run the tests with the oldest versions that the project says it works with."""
     core: list[str] = PROJECT["project"]["dependencies"]
-    cli: list[str] = PROJECT["project"]["optional-dependencies"]["cli"]
-    session.install(".[all]", *lowest([*core, *cli]), *group("test"))
+    extras: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+    session.install(".[all]", *lowest([*core, *extras["cli"], *extras["otel"]]), *group("test"))
     session.run("pytest", *session.posargs)
 
 
@@ -77,4 +77,5 @@ def bench(session: nox.Session) -> None:
     session.install(".[all]")
     session.run("python", "benchmarks/import_time.py")
     session.run("python", "benchmarks/transport.py")
+    session.run("python", "benchmarks/hooks.py")
     session.run("python", "benchmarks/sandbox.py", *session.posargs)

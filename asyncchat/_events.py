@@ -1,4 +1,26 @@
-"""What happens during a call, told to hooks as frozen values."""
+"""What happens during a call, told to hooks as frozen values.
+
+A hook is a callable that takes each event: `AsyncClient(hooks=[hook])`, or `chat.with_options(hooks=[hook])` for the
+calls of a view, whose hooks come after the client's. They are called in turn; the log has the event before them.
+
+In which order. One call tells
+
+    RequestEvent, then ResponseEvent or FailureEvent           the first attempt
+    PauseEvent                                                 if the server asked for patience
+    RetryEvent, RequestEvent, ResponseEvent or FailureEvent    each further attempt
+
+and nothing when it is over. Every RequestEvent is followed by a ResponseEvent or a FailureEvent of the same `call`
+before its next RequestEvent, also when the call is cancelled. An auth flow that answers a challenge sends more than one
+request in one attempt: each is told. Calls that run side by side mix.
+
+Where. `AsyncClient` calls hooks in the task of the call, between two steps of it; pages that a listing fetches ahead
+have tasks of their own. `Client` calls them in its background thread. Either way they see the context variables of
+whoever called, so that a trace goes on. A hook that clients of several threads share has to be fit for that.
+
+What a hook may do. It is called and not awaited, and while it runs nothing else does in that event loop: it must not
+block, and hands long work to a queue or a thread. It may keep events. It may not use the blocking client that called
+it. When it raises, that is logged with its traceback under `asyncchat`, and the call and the other hooks go on.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +32,7 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class RequestEvent:
-    """A request is about to be sent.
+    """A request is about to be sent: its waiting for a free slot, for a pause and for the rate is over.
 
     Attributes:
         attempt: 1 for the first request of the call.
@@ -29,7 +51,7 @@ class RequestEvent:
 
 @attrs.frozen(kw_only=True)
 class ResponseEvent:
-    """An answer came, of whatever status.
+    """An answer came, of whatever status. Its body has been read, and not been looked at yet.
 
     Attributes:
         size: Bytes of the body, decompressed.
@@ -68,10 +90,11 @@ class FailureEvent:
 
 @attrs.frozen(kw_only=True)
 class RetryEvent:
-    """An attempt failed, and there will be another.
+    """An attempt failed, and there will be another: told before the wait.
 
     Attributes:
-        delay: Seconds until then.
+        attempt: The one that failed, from 1.
+        delay: Seconds until then; more when the client is paused, or its slots are taken.
         reason: The error, in a sentence.
         call: A number that all events of one call share.
     """
@@ -86,7 +109,9 @@ class RetryEvent:
 
 @attrs.frozen(kw_only=True)
 class PauseEvent:
-    """The server asked for patience: nothing is sent by this client for a while.
+    """The server asked for patience: nothing is sent by this client for a while, whichever call it is for.
+
+    Told once, by the call whose answer it was, and again only when the pause is made longer.
 
     Attributes:
         seconds: How long.

@@ -61,6 +61,7 @@ def test_there_are_blocks() -> None:
         "Blocking code",
         "Export",
         "Errors",
+        "Observability",
         "Sandbox",
         "Testing your code",
     ]

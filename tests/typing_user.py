@@ -35,6 +35,7 @@ from asyncchat import (
     RetryEvent,
     RetryPolicy,
 )
+from asyncchat.integrations.otel import OpenTelemetryHook
 from asyncchat.testing import FakeClock, MockTransport, json_response
 
 
@@ -74,6 +75,8 @@ async def constructing() -> None:
         hooks=[hook],
     )
     assert_type(whole.with_options(timeout=5, retry=0, deadline=None, per_page=5, hooks=[hook]), AsyncClient)
+    AsyncClient(hooks=[hook, OpenTelemetryHook()])
+    OpenTelemetryHook(tracer_provider=None, meter_provider=None, propagator=None)
     AsyncClient(base_url=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     AsyncClient("https://host.example", "t")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     AsyncClient(nothing=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
