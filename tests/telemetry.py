@@ -30,13 +30,14 @@ class Telemetry:
     exporter: InMemorySpanExporter = field(factory=InMemorySpanExporter)
     reader: InMemoryMetricReader = field(factory=InMemoryMetricReader)
     tracers: TracerProvider = field(init=False)
+    meters: MeterProvider = field(init=False)
     hook: OpenTelemetryHook = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.tracers = TracerProvider(shutdown_on_exit=False)
         self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
-        meters = MeterProvider([self.reader], shutdown_on_exit=False)
-        self.hook = OpenTelemetryHook(tracer_provider=self.tracers, meter_provider=meters)
+        self.meters = MeterProvider([self.reader], shutdown_on_exit=False)
+        self.hook = OpenTelemetryHook(tracer_provider=self.tracers, meter_provider=self.meters)
 
     @property
     def tracer(self) -> Tracer:

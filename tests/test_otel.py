@@ -15,6 +15,7 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.trace import SpanKind, StatusCode
 from telemetry import Telemetry, client_of, facts, traceparent
 
+import asyncchat
 from asyncchat import (
     APIConnectionError,
     APIStatusError,
@@ -60,6 +61,16 @@ async def test_a_request_is_a_client_span(telemetry: Telemetry) -> None:
         "url.full": "https://chat.example.com/v1/models/1",
         "url.template": "/v1/models/{model_id}",
     }
+
+
+async def test_the_scope(telemetry: Telemetry) -> None:
+    """Spans say that asyncchat made them, in which version and by which conventions."""
+    client, _ = client_of(telemetry, [OK])
+    await client.models.get(1)
+    scope = telemetry.span().instrumentation_scope
+    assert scope is not None
+    assert (scope.name, scope.version) == ("asyncchat", asyncchat.__version__)
+    assert scope.schema_url == "https://opentelemetry.io/schemas/1.37.0"
 
 
 async def test_the_parent_is_the_callers_span(telemetry: Telemetry) -> None:

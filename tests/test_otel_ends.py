@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
+import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,12 +20,16 @@ from opentelemetry import context, trace
 from rawserver import http, serving
 from telemetry import URL, Telemetry, client_of, facts, traceparent
 
+import asyncchat
 from asyncchat import (
     APIStatusError,
     APITimeoutError,
+    AsyncChatError,
     AsyncClient,
     Client,
+    Event,
     Request,
+    RequestEvent,
     Response,
     ResponseEvent,
     RetryPolicy,
@@ -154,7 +162,63 @@ def test_an_answer_alone_is_left_out(telemetry: Telemetry) -> None:
     assert telemetry.spans() == []
 
 
+def test_a_blocking_client_that_is_closed_ends_them(telemetry: Telemetry) -> None:
+    """Closing a blocking client while threads wait for answers leaves no span open."""
+    waiting = threading.Semaphore(0)
+
+    def begun(event: Event) -> None:
+        if isinstance(event, RequestEvent):
+            waiting.release()
+
+    def read(number: int) -> None:
+        with contextlib.suppress(AsyncChatError):
+            chat.models.get(number)
+
+    with Sandbox(conversations=1, faults=[Fault("silence")]) as box, ThreadPoolExecutor(4) as pool:
+        chat = Client(box.base_url, token=box.token, hooks=[telemetry.hook, begun])
+        calls = [pool.submit(read, number) for number in range(4)]
+        assert all(waiting.acquire(timeout=30) for _ in calls)
+        chat.close()
+        for call in calls:
+            call.result(timeout=30)
+    assert [facts(span)["error.type"] for span in telemetry.spans()] == ["APIConnectionError"] * 4
+    assert telemetry.hook._open == {}
+
+
 # ---- without the SDK, without the API
+
+
+SETUP_COMES_LAST = """
+import asyncio
+from answers import mock, model
+from asyncchat.integrations.otel import OpenTelemetryHook
+from asyncchat.testing import json_response
+
+client, _ = mock([json_response(model(1))], hooks=[OpenTelemetryHook()])
+
+from opentelemetry import metrics, trace
+from telemetry import Telemetry
+
+telemetry = Telemetry()
+trace.set_tracer_provider(telemetry.tracers)
+metrics.set_meter_provider(telemetry.meters)
+asyncio.run(client.models.get(1))
+print(len(telemetry.spans()), *telemetry.metrics())
+"""
+
+
+def test_the_global_providers_may_be_set_later() -> None:
+    """A hook without providers uses the global ones, also when they are set after it was made."""
+    path = os.pathsep.join([str(Path(asyncchat.__file__).parent.parent), str(Path(__file__).parent)])
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-W", "error", "-c", SETUP_COMES_LAST],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("1 http.client.request.duration\n", "")
 
 
 @pytest.mark.asyncio
