@@ -241,12 +241,17 @@ async def test_a_challenge_is_a_resend(telemetry: Telemetry) -> None:
 
 
 async def test_two_hooks_on_one_client(telemetry: Telemetry) -> None:
-    """Another hook on the same client disturbs no count of retries."""
+    """Another hook on the same client disturbs neither the count of resends nor the metrics."""
     other = Telemetry()
-    client, _ = client_of(telemetry, [DOWN, DOWN, OK], hooks=[telemetry.hook, other.hook])
+    busy = Response(status=429, headers={"Retry-After": "7"})
+    client, _ = client_of(telemetry, [DOWN, busy, OK], hooks=[telemetry.hook, other.hook])
     await client.models.get(1)
     for each in (telemetry, other):
         assert [facts(span).get("http.request.resend_count") for span in each.spans()] == [None, 1, 2]
+        retries = [attributes["error.type"] for attributes, _ in each.points("asyncchat.client.retries")]
+        assert retries == ["500", "429"]
+        ((pause, _),) = each.points("asyncchat.client.pause.duration")
+        assert pause["server.address"] == "chat.example.com"
 
 
 async def test_waits_are_told_to_the_caller(telemetry: Telemetry) -> None:

@@ -229,7 +229,7 @@ class OpenTelemetryHook:
         span.end()
         self._duration.record(event.elapsed, {**measured, **outcome}, trace.set_span_in_context(span))
         course = _course.get()
-        if course is not None and course.hook is self and course.call == event.call:
+        if course is not None and course.call == event.call:
             course.error = error
 
     # ---- what happens between them
@@ -237,7 +237,7 @@ class OpenTelemetryHook:
     def _retried(self, event: RetryEvent) -> None:
         course = _course.get()
         measured: Attributes = {}
-        if course is not None and course.hook is self and course.call == event.call:
+        if course is not None and course.call == event.call:
             measured = {**course.attributes, "error.type": course.error or "_OTHER"}
         self._retries.add(1, measured)
         _note("asyncchat.retry", {"asyncchat.retry.delay": event.delay, "asyncchat.retry.reason": event.reason})
@@ -246,7 +246,7 @@ class OpenTelemetryHook:
         course = _course.get()
         status: Attributes = {"http.response.status_code": event.status}
         measured = status
-        if course is not None and course.hook is self:
+        if course is not None:  # of the call whose answer it was
             server = ("server.address", "server.port")
             measured = {**status, **{name: course.attributes[name] for name in server if name in course.attributes}}
         self._pauses.record(event.seconds, measured)
