@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from asyncchat._client import AsyncClient
-    from asyncchat._events import Event, FailureEvent, Hook, PauseEvent, RequestEvent, ResponseEvent, RetryEvent
+    from asyncchat._events import (
+        Event,
+        FailureEvent,
+        GiveUpEvent,
+        Hook,
+        LimitEvent,
+        PauseEvent,
+        RequestEvent,
+        ResponseEvent,
+        RetryEvent,
+    )
     from asyncchat._paging import AsyncPager
     from asyncchat._policy.auth import Auth, BearerAuth, HeaderAuth, QueryAuth
     from asyncchat._policy.retry import RetryPolicy
@@ -50,7 +60,17 @@ __version__ = "0.1.0"
 
 _HOMES: Final = {
     "_client": ("AsyncClient",),
-    "_events": ("Event", "FailureEvent", "Hook", "PauseEvent", "RequestEvent", "ResponseEvent", "RetryEvent"),
+    "_events": (
+        "Event",
+        "FailureEvent",
+        "GiveUpEvent",
+        "Hook",
+        "LimitEvent",
+        "PauseEvent",
+        "RequestEvent",
+        "ResponseEvent",
+        "RetryEvent",
+    ),
     "_paging": ("AsyncPager",),
     "_policy.auth": ("Auth", "BearerAuth", "HeaderAuth", "QueryAuth"),
     "_policy.retry": ("RetryPolicy",),
@@ -105,11 +125,13 @@ __all__ = [
     "Event",
     "ExportError",
     "FailureEvent",
+    "GiveUpEvent",
     "HeaderAuth",
     "Hook",
     "InvalidRequestError",
     "KeywordNotification",
     "KeywordNotificationEvent",
+    "LimitEvent",
     "Message",
     "Model",
     "NotFoundError",

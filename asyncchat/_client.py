@@ -54,8 +54,8 @@ class AsyncClient:
         allow_http: Whether plain http may go to a host that is not this machine.
         transport: What sends requests, instead of aiohttp: a `MockTransport` in tests. It needs no base_url and no
             token.
-        hooks: Callables that are given each `RequestEvent`, `ResponseEvent`, `FailureEvent`, `RetryEvent` and
-            `PauseEvent`. One that raises is logged, and harms no call.
+        hooks: Callables that are given each event of its calls, such as `ResponseEvent` and `RetryEvent`. One that
+            raises is logged, and harms no call.
         clock: Where the time comes from; None: the transport's own `clock` if it has one, else the machine's.
 
     Raises:

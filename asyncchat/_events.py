@@ -7,9 +7,11 @@ In which order. One call tells
 
     RequestEvent, then ResponseEvent or FailureEvent           the first attempt
     PauseEvent                                                 if the server asked for patience
+    LimitEvent                                                 if the client slows down
     RetryEvent, RequestEvent, ResponseEvent or FailureEvent    each further attempt
+    GiveUpEvent                                                if the client does not try again what might succeed
 
-and nothing when it is over. Every RequestEvent is followed by a ResponseEvent or a FailureEvent of the same `call`
+and nothing else when it is over. Every RequestEvent is followed by a ResponseEvent or a FailureEvent of the same `call`
 before its next RequestEvent, also when the call is cancelled. An auth flow that answers a challenge sends more than one
 request in one attempt: each is told. Calls that run side by side mix.
 
@@ -25,9 +27,12 @@ it. When it raises, that is logged with its traceback under `asyncchat`, and the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
+
+Ended: TypeAlias = Literal["answer", "attempts", "deadline", "pause", "quota"]
+"""Why a call is not tried again; "answer": that would change nothing."""
 
 
 @attrs.frozen(kw_only=True)
@@ -56,6 +61,7 @@ class ResponseEvent:
     Attributes:
         size: Bytes of the body, decompressed.
         elapsed: Seconds from sending to the body's end.
+        request_id: What the server calls the request, for its support; None when it does not say.
         call: A number that all events of one call share.
     """
 
@@ -65,6 +71,7 @@ class ResponseEvent:
     status: int
     size: int
     elapsed: float
+    request_id: str | None = None
     call: int = attrs.field(default=0, eq=False)
 
 
@@ -95,6 +102,7 @@ class RetryEvent:
     Attributes:
         attempt: The one that failed, from 1.
         delay: Seconds until then; more when the client is paused, or its slots are taken.
+        error: The error's class, such as "ServerError".
         reason: The error, in a sentence.
         call: A number that all events of one call share.
     """
@@ -103,8 +111,46 @@ class RetryEvent:
     path: str
     attempt: int
     delay: float
+    error: str
     reason: str
     call: int = attrs.field(default=0, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class GiveUpEvent:
+    """A call ends with an error that might have passed: it is not tried again.
+
+    Attributes:
+        attempt: Requests that were sent for it.
+        ended: What ended it: "attempts" are used up, the "deadline" has passed or would, the retry "quota" is empty, or
+            the server asks for a longer "pause" than the call can wait.
+        error: The error's class, such as "ServerError".
+        reason: The error, in a sentence.
+        elapsed: Seconds from the call's start.
+        call: A number that all events of one call share.
+    """
+
+    method: str
+    path: str
+    attempt: int
+    ended: Ended
+    error: str
+    reason: str
+    elapsed: float
+    call: int = attrs.field(default=0, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class LimitEvent:
+    """The client slows down after a 429, a 503 or a timeout. That it goes faster again is not told.
+
+    Attributes:
+        concurrency: Requests in flight at most from now on.
+        rate: Requests a second that the server was seen to take; None: not learned.
+    """
+
+    concurrency: int
+    rate: float | None
 
 
 @attrs.frozen(kw_only=True)
@@ -123,5 +169,5 @@ class PauseEvent:
     status: int
 
 
-Event: TypeAlias = RequestEvent | ResponseEvent | FailureEvent | RetryEvent | PauseEvent
+Event: TypeAlias = RequestEvent | ResponseEvent | FailureEvent | RetryEvent | GiveUpEvent | PauseEvent | LimitEvent
 Hook: TypeAlias = Callable[[Event], None]

@@ -15,6 +15,7 @@ from asyncchat import (
     Client,
     Event,
     FailureEvent,
+    LimitEvent,
     PauseEvent,
     Request,
     RequestEvent,
@@ -50,7 +51,7 @@ def agree(told: list[Event], box: Sandbox) -> None:
     assert kinds[FailureEvent] == stats["by_fault"].get("truncated", 0)
     assert kinds[ResponseEvent] == stats["requests"] - kinds[FailureEvent]
     assert kinds[RetryEvent] == sum(stats["by_fault"].values()) > 0
-    calls = {event.call for event in told if not isinstance(event, PauseEvent)}
+    calls = {event.call for event in told if not isinstance(event, PauseEvent | LimitEvent)}
     assert kinds[RequestEvent] == len(calls) + kinds[RetryEvent]
 
 

@@ -16,6 +16,8 @@ from answers import mock, model
 from asyncchat import (
     APIConnectionError,
     FailureEvent,
+    GiveUpEvent,
+    LimitEvent,
     PauseEvent,
     Request,
     RequestEvent,
@@ -34,6 +36,8 @@ EVENTS = {
     "failure": FailureEvent,
     "retry": RetryEvent,
     "pause": PauseEvent,
+    "limit": LimitEvent,
+    "give_up": GiveUpEvent,
 }
 NOT_LOGGED = {"url", "headers"}
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -52,6 +56,8 @@ async def _told(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     client, _ = mock([APIConnectionError("lost", sent=True), BUSY, OK])
     with caplog.at_level(logging.DEBUG, "asyncchat"):
         await client.models.get(1)
+        with pytest.raises(APIConnectionError):
+            await mock([APIConnectionError("lost")], retry=0)[0].models.get(1)
     return [json.loads(JsonLines().format(record)) for record in caplog.records if record.name == "asyncchat"]
 
 
@@ -75,9 +81,10 @@ def test_no_field_is_an_attribute_of_records(event: type) -> None:
 
 @pytest.mark.asyncio
 async def test_levels(caplog: pytest.LogCaptureFixture) -> None:
-    """Requests, answers and failures are told at DEBUG, retries and pauses at INFO."""
+    """Requests, answers and failures are told at DEBUG, retries, pauses and limits at INFO, what failed at WARNING."""
     told = {line["event"]: line["level"] for line in await _told(caplog)}
-    assert told == {"request": "DEBUG", "response": "DEBUG", "failure": "DEBUG", "retry": "INFO", "pause": "INFO"}
+    debug, info = ("request", "response", "failure"), ("retry", "pause", "limit")
+    assert told == {**dict.fromkeys(debug, "DEBUG"), **dict.fromkeys(info, "INFO"), "give_up": "WARNING"}
 
 
 @pytest.mark.asyncio
@@ -128,7 +135,7 @@ async def test_nothing_is_built_when_nobody_listens(monkeypatch: pytest.MonkeyPa
 
 def test_the_readme_names_the_fields() -> None:
     """The README's table has a row for each event with its level, and the fields of its record."""
-    rows = re.findall(r"^\| `(\w+)` \| (DEBUG|INFO) \| (.*) \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| (DEBUG|INFO|WARNING) \| (.*) \|$", README, re.MULTILINE)
     assert {name for name, _, _ in rows} == set(EVENTS)
     for name, _, told in rows:
         fields = {field.name for field in attrs.fields(EVENTS[name])} - NOT_LOGGED

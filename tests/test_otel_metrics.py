@@ -92,7 +92,7 @@ async def test_retries(telemetry: Telemetry) -> None:
     assert told == [
         ({**GET, "error.type": "500"}, 2),
         ({**GET, "error.type": "APIConnectionError"}, 1),
-        ({**GET, "error.type": "_OTHER"}, 1),
+        ({**GET, "error.type": "DecodeError"}, 1),
     ]
 
 

@@ -12,10 +12,13 @@ from answers import mock, model, no_tasks_left, page
 
 from asyncchat import (
     APIConnectionError,
+    APIStatusError,
     APITimeoutError,
     AsyncClient,
     DecodeError,
     FailureEvent,
+    GiveUpEvent,
+    LimitEvent,
     NotFoundError,
     PauseEvent,
     RateLimitError,
@@ -282,6 +285,73 @@ async def test_a_cancelled_request_is_told() -> None:
     assert [getattr(event, "error", None) for event in told] == [None, "CancelledError"]
 
 
+@pytest.mark.parametrize(
+    ("answers", "options", "ended"),
+    [
+        ([DOWN] * 4, {}, "attempts"),
+        ([BUSY], {"deadline": 5}, "deadline"),
+        ([Response(status=429, headers={"Retry-After": "500"})], {}, "pause"),
+        ([Response(status=404)], {}, None),
+    ],
+)
+async def test_what_is_given_up_is_told(answers: list[Response], options: Any, ended: str | None) -> None:
+    """The last event of a call that might still have succeeded says why it was not tried again."""
+    told: list[Any] = []
+    client, _ = mock(answers, hooks=[told.append], **options)
+    with pytest.raises(APIStatusError):
+        await client.models.get(1)
+    assert getattr(told[-1], "ended", None) == ended
+
+
+async def test_a_deadline_without_a_turn_is_told() -> None:
+    """A call whose deadline passes while it waits for its turn says so, and that nothing was sent."""
+    told: list[Any] = []
+    client, _ = mock(hang, max_concurrency=1, hooks=[told.append])
+    first = asyncio.create_task(client.models.get(1))
+    await asyncio.sleep(0)
+    with pytest.raises(APITimeoutError, match="waited for its turn"):
+        await client.with_options(deadline=0.01).models.get(2)
+    assert [(event.path, event.attempt, event.ended) for event in told if isinstance(event, GiveUpEvent)] == [
+        ("/models/2", 0, "deadline")
+    ]
+    first.cancel()
+    await no_tasks_left()
+
+
+async def test_a_call_that_cannot_wait_for_a_pause_is_told_at_once() -> None:
+    """While a pause lasts longer than a call can wait, it gets the server's error with the time, and sends nothing."""
+    client, transport = mock([Response(status=429, headers={"Retry-After": "500"})], retry=0)
+    for seconds in (500.0, 499.0):
+        with pytest.raises(RateLimitError) as caught:
+            await client.models.get(1)
+        assert caught.value.retry_after == seconds
+        transport.clock.advance(1)
+    assert (len(transport.requests), caught.value.attempts) == (1, 0)
+
+
+async def test_a_slow_down_is_told() -> None:
+    """When a server asks for patience, hooks are told how many requests at once there may be from then on."""
+    told: list[Any] = []
+    client, _ = mock([Response(status=503), OK], hooks=[told.append])
+    await client.models.get(1)
+    assert [event for event in told if isinstance(event, LimitEvent)] == [LimitEvent(concurrency=5, rate=None)]
+
+
+async def test_a_header_that_cannot_be_sent_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """A hook's bad header is logged without its value, and harms no call."""
+
+    def hook(event: Any) -> None:
+        if isinstance(event, RequestEvent):
+            event.headers["X Y"] = "value"
+
+    client, transport = mock([OK], hooks=[hook])
+    await client.models.get(1)
+    assert "X Y" not in dict(transport.requests[0].headers)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a hook's header 'X Y' cannot be sent, and was left out"
+    ]
+
+
 async def test_the_url_of_an_event_has_no_token() -> None:
     """Hooks are told the URL with its query, and without what authorises it."""
     told: list[Any] = []
@@ -326,7 +396,8 @@ async def test_events() -> None:
         RequestEvent(**call, attempt=1),
         ResponseEvent(**call, attempt=1, status=429, size=0, elapsed=0.0),
         PauseEvent(seconds=7.25, status=429),
-        RetryEvent(**call, attempt=1, delay=7.25, reason=reason),
+        LimitEvent(concurrency=5, rate=None),
+        RetryEvent(**call, attempt=1, delay=7.25, error="RateLimitError", reason=reason),
         RequestEvent(**call, attempt=2),
         ResponseEvent(**call, attempt=2, status=200, size=len(OK.body), elapsed=0.0),
     ]

@@ -20,7 +20,9 @@ from asyncchat import (
     DecodeError,
     Event,
     FailureEvent,
+    GiveUpEvent,
     HeaderAuth,
+    LimitEvent,
     Message,
     Model,
     Page,
@@ -49,7 +51,7 @@ class Signing:
 
 
 def hook(event: Event) -> None:
-    assert_type(event, RequestEvent | ResponseEvent | FailureEvent | RetryEvent | PauseEvent)
+    assert_type(event, RequestEvent | ResponseEvent | FailureEvent | RetryEvent | GiveUpEvent | PauseEvent | LimitEvent)
 
 
 async def constructing() -> None:

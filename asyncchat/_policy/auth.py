@@ -151,6 +151,11 @@ def _without(spellings: tuple[str, ...], value: T) -> T | str:
     return value
 
 
+def hidden(auth: Auth, text: str) -> str:
+    """A text of the server's without the flow's token, should it have been sent back."""
+    return _without(_spellings(auth), text)
+
+
 def conceal(auth: Auth, response: Response) -> Response:
     """An answer without the flow's token, should a server have sent it back: an error may be made of it."""
     spellings = _spellings(auth)

@@ -47,6 +47,11 @@ class Load:
     next_at: float = NEVER
     meter: Meter = attrs.field(factory=Meter)
 
+    @property
+    def limits(self) -> tuple[int, float | None]:
+        """Requests in flight at most, and those a second that the server was last seen to take."""
+        return self.concurrency.slots, self.rate.limit
+
     def book(self, now: float) -> float:
         """Take the next place at the rate: the seconds until then. It counts while `rate` is the same."""
         rate = self.rate.at(now)

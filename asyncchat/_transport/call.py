@@ -81,28 +81,28 @@ class Call:
         longest = self.options.retry.max_retry_after + self.options.retry.backoff
         return longest if left is None else min(longest, left)
 
-    def signed(self, error: AsyncChatError, now: float) -> AsyncChatError:
-        """The error with what this call knows."""
+    def sign(self, error: AsyncChatError, now: float) -> None:
+        """Put into an error what this call knows."""
         if isinstance(error, APIConnectionError | APIStatusError | DecodeError):
             error.method, error.path = self.request.method, self.request.path
             error.attempts, error.elapsed = self.attempt, now - self.started
-        return error
 
-    def turned_away(self, status: int, seconds: float, now: float) -> AsyncChatError:
+    @staticmethod
+    def turned_away(status: int, seconds: float) -> AsyncChatError:
         """The error when the server has asked for a longer pause than this call can wait."""
-        error = APIStatusError.for_status(status)(
+        return APIStatusError.for_status(status)(
             f"the server asked this client for patience ({status}), for {seconds:.0f} s more: nothing was sent. "
             "Try again after that, or let the call wait (deadline=, RetryPolicy(max_retry_after=))",
             status=status,
             retry_after=seconds,
         )
-        return self.signed(error, now)
 
-    def out_of_time(self, now: float) -> AsyncChatError:
+    def out_of_time(self) -> AsyncChatError:
         """The error when its deadline has passed."""
         last = f"; the attempt before ended with: {self.failure.args[0]}" if self.failure else ""
-        error = APITimeoutError(
-            f"the deadline of {self.options.deadline:g} s has passed{last}: the server is slow, or deadline= too short",
-            sent=self.attempt > 0,
+        why = "the server is slow, or deadline= too short"
+        if not self.attempt:
+            why = "the call waited for its turn: make fewer at once, or give a longer deadline="
+        return APITimeoutError(
+            f"the deadline of {self.options.deadline:g} s has passed{last}: {why}", sent=self.attempt > 0
         )
-        return self.signed(error, now)

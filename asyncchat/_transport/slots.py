@@ -29,8 +29,9 @@ class Slots:
 
     @total.setter
     def total(self, total: int) -> None:
-        self._total = total
-        self._hand_out()
+        if total != self._total:
+            self._total = total
+            self._hand_out()
 
     @property
     def all_taken(self) -> bool:

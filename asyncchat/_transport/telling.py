@@ -8,7 +8,17 @@ from typing import Final
 
 import attrs
 
-from asyncchat._events import Event, FailureEvent, Hook, PauseEvent, RequestEvent, ResponseEvent, RetryEvent
+from asyncchat._events import (
+    Event,
+    FailureEvent,
+    GiveUpEvent,
+    Hook,
+    LimitEvent,
+    PauseEvent,
+    RequestEvent,
+    ResponseEvent,
+    RetryEvent,
+)
 
 _log: Final = logging.getLogger("asyncchat")
 
@@ -17,6 +27,8 @@ _LINES: Final[dict[type, tuple[int, str, str]]] = {
     ResponseEvent: (logging.DEBUG, "response", "%(method)s %(path)s: %(status)d in %(elapsed).3f s"),
     FailureEvent: (logging.DEBUG, "failure", "%(method)s %(path)s: %(error)s after %(elapsed).3f s: %(reason)s"),
     RetryEvent: (logging.INFO, "retry", "%(method)s %(path)s: retry in %(delay).2f s: %(reason)s"),
+    GiveUpEvent: (logging.WARNING, "give_up", "%(method)s %(path)s: given up (%(ended)s): %(reason)s"),
+    LimitEvent: (logging.INFO, "limit", "slower: %(concurrency)d requests at once, a second: %(rate)s"),
     PauseEvent: (logging.INFO, "pause", "the server answered %(status)d: nothing is sent for %(seconds).2f s"),
 }
 """Per event: the level, what `record.event` is, and the line."""

@@ -238,7 +238,7 @@ class OpenTelemetryHook:
         course = _course.get()
         measured: Attributes = {}
         if course is not None and course.call == event.call:
-            measured = {**course.attributes, "error.type": course.error or "_OTHER"}
+            measured = {**course.attributes, "error.type": course.error or event.error}
         self._retries.add(1, measured)
         _note("asyncchat.retry", {"asyncchat.retry.delay": event.delay, "asyncchat.retry.reason": event.reason})
 
