@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from asyncchat._paging import AsyncPager
     from asyncchat._policy.auth import Auth, BearerAuth, HeaderAuth, QueryAuth
     from asyncchat._policy.retry import RetryPolicy
+    from asyncchat._profile import Profile
     from asyncchat._sync import Client, Pager
     from asyncchat._wire.request import Request
     from asyncchat._wire.response import Response
@@ -74,6 +75,7 @@ _HOMES: Final = {
     "_paging": ("AsyncPager",),
     "_policy.auth": ("Auth", "BearerAuth", "HeaderAuth", "QueryAuth"),
     "_policy.retry": ("RetryPolicy",),
+    "_profile": ("Profile",),
     "_sync": ("Client", "Pager"),
     "_wire.request": ("Request",),
     "_wire.response": ("Response",),
@@ -139,6 +141,7 @@ __all__ = [
     "Pager",
     "PauseEvent",
     "PermissionDeniedError",
+    "Profile",
     "QueryAuth",
     "RateLimitError",
     "RawRow",

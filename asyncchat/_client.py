@@ -10,11 +10,12 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
-from asyncchat._config import resolve_auth, resolve_base_url
+from asyncchat._config import make_profile, resolve_auth, resolve_base_url, settle
 from asyncchat._events import Hook
 from asyncchat._policy.auth import Auth, Token
 from asyncchat._policy.options import CallOptions
 from asyncchat._policy.retry import RetryPolicy
+from asyncchat._profile import Profile
 from asyncchat._resources import AsyncConversations, AsyncMessages, AsyncModels
 from asyncchat._transport.aiohttp import AiohttpTransport
 from asyncchat._transport.base import SystemClock, Transport
@@ -25,6 +26,17 @@ from asyncchat._wire.response import Response
 from asyncchat.errors import ConfigurationError
 
 T = TypeVar("T")
+
+
+def check_rate(rate: float | None) -> float | None:
+    """Refuse what is no rate.
+
+    Raises:
+        ConfigurationError: It is neither a number above 0 nor None.
+    """
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0):
+        raise ConfigurationError(f"max_rate takes requests a second above 0, or None, not {rate!r:.80}")
+    return rate
 
 
 def _whole(response: Response) -> Response:
@@ -41,17 +53,22 @@ class AsyncClient:
         token: The API token; None: ASYNCCHAT_API_TOKEN.
         auth: Where the token goes: "bearer", "header:NAME", "query:NAME", or a flow such as `BearerAuth(token)`; None:
             ASYNCCHAT_AUTH, then "bearer".
-        timeout: Seconds for one attempt, None for no bound. Waiting for a free slot is not counted.
-        deadline: Seconds for a call with all its attempts and waits, None for no bound.
-        max_concurrency: Requests in flight at most, over all that this client does. It starts with 8, and learns how
-            many the server takes.
-        max_rate: Requests a second at most; None: no bound until the server answers 429, then what it shows to take.
-        retry: A `RetryPolicy`, or a number of retries after the first attempt (0: none).
-        per_page: Rows to ask for in a page.
+        profile: A `Profile`, or the name of one in ~/.config/asyncchat/config.toml; it counts where neither an argument
+            nor a variable says anything. None: no file is read.
+        timeout: Seconds for one attempt, None for no bound; 60 if not given. Waiting for a free slot is not counted.
+        deadline: Seconds for a call with all its attempts and waits, None for no bound; 180 if not given.
+        max_concurrency: Requests in flight at most, over all that this client does; 32 if not given. It starts with 8,
+            and learns how many the server takes.
+        max_rate: Requests a second at most; None, or not given: no bound until the server answers 429, then what it
+            shows to take.
+        retry: A `RetryPolicy`, or a number of retries after the first attempt (0: none); `RetryPolicy(attempts=4)` if
+            not given.
+        per_page: Rows to ask for in a page; 100 if not given.
         max_body: Bytes of an answer at most, decompressed.
-        ssl: An `ssl.SSLContext`, or a PEM file with your own CA; None: the system's CAs. Checking is never turned off.
-        trust_env: Whether proxies are taken from the environment.
-        allow_http: Whether plain http may go to a host that is not this machine.
+        ssl: An `ssl.SSLContext`, or a PEM file with your own CA; None: the profile's `ca_file`, else the system's CAs.
+            Checking is never turned off.
+        trust_env: Whether proxies are taken from the environment; False if not given.
+        allow_http: Whether plain http may go to a host that is not this machine; False if not given.
         transport: What sends requests, instead of aiohttp: a `MockTransport` in tests. It needs no base_url and no
             token.
         hooks: Callables that are given each event of its calls, such as `ResponseEvent` and `RetryEvent`. One that
@@ -59,7 +76,10 @@ class AsyncClient:
         clock: Where the time comes from; None: the transport's own `clock` if it has one, else the machine's.
 
     Raises:
-        ConfigurationError: An argument or a variable is wrong.
+        ConfigurationError: An argument, a variable or the profile is wrong.
+
+    Warns:
+        UserWarning: Others can read the profile's token, or change its file.
     """
 
     def __init__(
@@ -68,37 +88,49 @@ class AsyncClient:
         *,
         token: str | Token | None = None,
         auth: str | Auth | None = None,
-        timeout: float | None = 60.0,
-        deadline: float | None = 180.0,
-        max_concurrency: int = 32,
-        max_rate: float | None = None,
-        retry: RetryPolicy | int = RetryPolicy(attempts=4),  # noqa: B008 - a frozen value
-        per_page: int = 100,
+        profile: str | Profile | None = None,
+        timeout: float | Unset | None = UNSET,
+        deadline: float | Unset | None = UNSET,
+        max_concurrency: int | Unset = UNSET,
+        max_rate: float | Unset | None = UNSET,
+        retry: RetryPolicy | int | Unset = UNSET,
+        per_page: int | Unset = UNSET,
         max_body: int = 32 * 2**20,
         ssl: ssl_module.SSLContext | str | os.PathLike[str] | None = None,
-        trust_env: bool = False,
-        allow_http: bool = False,
+        trust_env: bool | Unset = UNSET,
+        allow_http: bool | Unset = UNSET,
         transport: Transport | None = None,
         hooks: Iterable[Hook] = (),
         clock: Clock | None = None,
     ) -> None:
-        self._options = CallOptions(
-            timeout=timeout, deadline=deadline, retry=retry, per_page=per_page, max_body=max_body, hooks=hooks
+        said = make_profile(profile)
+        chosen = settle(
+            {
+                "timeout": timeout,
+                "deadline": deadline,
+                "max_concurrency": max_concurrency,
+                "max_rate": max_rate,
+                "retry": retry,
+                "per_page": per_page,
+                "trust_env": trust_env,
+            },
+            said,
         )
-        if max_rate is not None and (not isinstance(max_rate, int | float) or not max_rate > 0):
-            raise ConfigurationError(f"max_rate takes requests a second above 0, or None, not {max_rate!r}")
+        rate, concurrency, proxies = (chosen.pop(name) for name in ("max_rate", "max_concurrency", "trust_env"))
+        self._options = CallOptions(**chosen, max_body=max_body, hooks=hooks)
         self._base_url = base_url
         if transport is None:
-            self._base_url = resolve_base_url(base_url, allow_http=allow_http)
-            transport = AiohttpTransport(self._base_url, ssl=ssl, trust_env=trust_env)
+            self._base_url = resolve_base_url(base_url, allow_http=allow_http, profile=said)
+            authority = ssl or (said.ca_file if said else None)
+            transport = AiohttpTransport(self._base_url, ssl=authority, trust_env=proxies)
         elif token is None and not isinstance(auth, Auth):
             token = os.environ.get("ASYNCCHAT_API_TOKEN", "mock")
         self._pipeline = Pipeline(
             transport,
-            resolve_auth(auth, token),
+            resolve_auth(auth, token, profile=said, base_url=self._base_url or ""),
             clock=clock or getattr(transport, "clock", None) or SystemClock(),
-            max_concurrency=check_count(max_concurrency, "max_concurrency"),
-            max_rate=max_rate,
+            max_concurrency=check_count(concurrency, "max_concurrency"),
+            max_rate=check_rate(rate),
             base_url=self._base_url,
         )
         self._owns_pipeline = True

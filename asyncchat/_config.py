@@ -1,4 +1,4 @@
-"""What a client is made of: arguments first, then the environment."""
+"""What a client is made of: arguments first, then the environment, then a profile if one is given."""
 
 from __future__ import annotations
 
@@ -6,16 +6,57 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from asyncchat._policy.auth import Auth, Token, make_auth
+from asyncchat._policy.retry import RetryPolicy
+from asyncchat._profile import Profile
+from asyncchat._types import UNSET, Unset
 from asyncchat.errors import ConfigurationError
 
 _PLAIN: Final = re.compile(r"[!-\[\]-~]+")  # printable ASCII without the backslash
 ENV_BASE_URL: Final = "ASYNCCHAT_BASE_URL"
 ENV_TOKEN: Final = "ASYNCCHAT_API_TOKEN"  # noqa: S105 - a variable's name
 ENV_AUTH: Final = "ASYNCCHAT_AUTH"
+DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "timeout": 60.0,
+        "deadline": 180.0,
+        "max_concurrency": 32,
+        "max_rate": None,
+        "retry": RetryPolicy(attempts=4),
+        "per_page": 100,
+        "trust_env": False,
+    }
+)
+"""What counts where neither an argument nor a profile says anything."""
+
+
+def make_profile(profile: str | Profile | None) -> Profile | None:
+    """The profile that an argument names; without one no file is looked at.
+
+    Raises:
+        ConfigurationError: There is no such profile, or something in it is wrong.
+    """
+    if profile is None or isinstance(profile, Profile):
+        return profile
+    if not isinstance(profile, str):
+        raise ConfigurationError(f"profile takes a name or a Profile, not {type(profile).__name__}")
+    return Profile.load(profile)
+
+
+def settle(given: Mapping[str, Any], profile: Profile | None) -> dict[str, Any]:
+    """What counts for each option: the argument unless it is `UNSET`, then the profile, then the default."""
+
+    def choose(name: str, value: Any) -> Any:
+        if value is not UNSET:
+            return value
+        said = getattr(profile, name, None)
+        return DEFAULTS[name] if said is None else said
+
+    return {name: choose(name, value) for name, value in given.items()}
 
 
 def is_loopback(host: str) -> bool:
@@ -32,6 +73,8 @@ def check_base_url(url: str, *, allow_http: bool) -> str:
     Raises:
         ConfigurationError: It is no http(s) URL, or holds what does not belong there, or is http to another machine.
     """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"base_url takes a text such as https://host/v1, not {type(url).__name__}")
     text = url.strip().rstrip("/")
     try:
         parts = urlsplit(text)
@@ -53,25 +96,51 @@ def check_base_url(url: str, *, allow_http: bool) -> str:
     return text
 
 
-def resolve_base_url(base_url: str | None, *, allow_http: bool, environ: Mapping[str, str] | None = None) -> str:
-    """The base URL from the argument, then the environment.
+def resolve_base_url(
+    base_url: str | None,
+    *,
+    allow_http: bool | Unset,
+    environ: Mapping[str, str] | None = None,
+    profile: Profile | None = None,
+) -> str:
+    """The base URL from the argument, then the environment, then the profile.
+
+    A profile's `allow_http` counts for its own server alone.
 
     Raises:
         ConfigurationError: There is none, or it cannot be used.
     """
     found = base_url if base_url is not None else (os.environ if environ is None else environ).get(ENV_BASE_URL)
-    if not found:
+    if found is None or found == "":
+        found = profile.base_url if profile else None
+    if found is None:
         raise ConfigurationError(f"no base_url: give it, or set {ENV_BASE_URL}, as in https://host/v1")
+    if isinstance(allow_http, Unset):
+        allow_http = bool(profile and profile.allow_http and profile.owns(found))
     return check_base_url(found, allow_http=allow_http)
 
 
-def resolve_auth(auth: str | Auth | None, token: str | Token | None, environ: Mapping[str, str] | None = None) -> Auth:
-    """The auth flow from the arguments, then the environment.
+def resolve_auth(
+    auth: str | Auth | None,
+    token: str | Token | None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    profile: Profile | None = None,
+    base_url: str = "",
+) -> Auth:
+    """The auth flow from the arguments, then the environment, then the profile.
+
+    Whoever sets the environment controls the process, so its token goes wherever the process is pointed to. A profile's
+    token goes to the profile's own server alone: a variable left over must not lead it elsewhere.
 
     Raises:
-        ConfigurationError: There is no token, or no such flow.
+        ConfigurationError: There is no token, or no such flow, or the profile's token is for another server.
     """
     env = os.environ if environ is None else environ
     if auth is None:
-        auth = env.get(ENV_AUTH) or "bearer"
-    return make_auth(auth, token if token is not None else env.get(ENV_TOKEN))
+        auth = env.get(ENV_AUTH) or (profile.auth if profile else None) or "bearer"
+    if token is None and isinstance(auth, str):
+        token = env.get(ENV_TOKEN)
+        if not token and profile is not None:
+            token = profile.token_for(base_url, env) or token
+    return make_auth(auth, token)

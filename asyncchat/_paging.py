@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from asyncchat._window import Walk, Window, agreed_size, last_page
 from asyncchat._wire.request import check_count
-from asyncchat.errors import NotFoundError
+from asyncchat.errors import ConfigurationError, NotFoundError
 from asyncchat.models import Page, RawRow
 
 T = TypeVar("T")
@@ -46,6 +46,8 @@ class AsyncPager(Generic[T]):
         self._raw = raw
         self._per_page = check_count(per_page, "per_page")
         self._concurrency = DEFAULT_CONCURRENCY if concurrency is None else check_count(concurrency, "concurrency")
+        if not isinstance(ordered, bool):
+            raise ConfigurationError(f"ordered takes True or False, not {ordered!r:.80}")
         self._ordered = ordered
         self._open: weakref.WeakSet[Window[T]] = weakref.WeakSet()
 

@@ -84,6 +84,12 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["sandbox", "--auth", "cookie"], "auth is 'cookie'"),
         (["sandbox", "--token", ""], "the token is empty"),
         (["sandbox", "--messages-mean", "nan"], "messages_mean"),
+        (["sandbox", "--late", "inf"], "'late' must be < inf"),
+        (["sandbox", "--rate-limit", "inf"], "'rate_limit' must be < inf"),
+        (["sandbox", "--webhook", "foo"], "the webhook's URL is 'foo': write it as http://host/path"),
+        (["sandbox", "--webhook", "http://h:port/"], "the webhook's URL is 'http://h:port/'"),
+        (["sandbox", "--webhook", "http://h/", "--webhook-rate", "nan"], "'rate' must be > 0"),
+        (["export", "x", "--sandbox", "--profile", "work"], "leave --profile out"),
     ],
 )
 def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:

@@ -35,6 +35,13 @@ def test_urls_that_are_refused(url: str) -> None:
         check_base_url(url, allow_http=True)
 
 
+@pytest.mark.parametrize("url", [5, b"https://host/v1", True, ["https://host"]])
+def test_addresses_that_are_no_text(url: Any) -> None:
+    """A base URL that is no text is refused by its type."""
+    with pytest.raises(ConfigurationError, match=f"base_url takes a text such as .*, not {type(url).__name__}"):
+        AsyncClient(url, token="t")
+
+
 @pytest.mark.parametrize("url", ["https://user:hunter2@host/v1", "https://hunter2@host/v1", "https://:hunter2@host"])
 def test_a_password_in_the_url_is_refused_without_showing_it(url: str) -> None:
     """A user name or password does not belong into the base URL, and is not repeated in the error."""
@@ -120,8 +127,9 @@ def test_a_client_takes_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
         ("timeout", 0), ("timeout", -1), ("timeout", "60"), ("timeout", float("nan")), ("timeout", True),
         ("deadline", 0), ("retry", -1), ("retry", True), ("retry", "3"), ("retry", None), ("per_page", 0),
         ("per_page", 2.5), ("max_body", 0), ("max_concurrency", 0), ("max_rate", 0), ("max_rate", -1.0),
-        ("max_rate", "5"), ("max_rate", float("nan")), ("hooks", [5]), ("auth", "basic"), ("auth", "header:"),
-        ("auth", "header:a b"), ("auth", "query:a&b"), ("auth", 5), ("token", ""), ("token", b"bytes"), ("token", 5),
+        ("max_rate", "5"), ("max_rate", float("nan")), ("max_rate", True), ("hooks", [5]), ("auth", "basic"),
+        ("auth", "header:"), ("auth", "header:a b"), ("auth", "query:a&b"), ("auth", 5), ("token", ""),
+        ("token", b"bytes"), ("token", 5),
     ],
 )  # fmt: skip
 def test_arguments_that_are_refused(name: str, value: Any) -> None:

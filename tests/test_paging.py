@@ -237,7 +237,8 @@ async def test_an_error_stops_the_window() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("per_page", 0), ("concurrency", 0), ("concurrency", 1.5), ("since", "soon"), ("per_page", "9")]
+    ("name", "value"),
+    [("per_page", 0), ("concurrency", 0), ("concurrency", 1.5), ("since", "soon"), ("per_page", "9"), ("ordered", "x")],
 )
 async def test_arguments_are_checked_at_once(name: str, value: Any) -> None:
     """A wrong argument is refused when the pager is made."""

@@ -106,7 +106,9 @@ def test_a_naive_time_is_refused(naive: Any) -> None:
         to_instant(naive, "since")
 
 
-@pytest.mark.parametrize("value", ["", "yesterday", "2025-05-05T05:05:05 0700", "2025-02-30", "x" * 500])
+@pytest.mark.parametrize(
+    "value", ["", "yesterday", "2025-05-05T05:05:05 0700", "2025-02-30", "20250505", "2025-W19-1", "x" * 500]
+)
 def test_other_texts_are_refused(value: str) -> None:
     """A text that is no date is refused with an example."""
     with pytest.raises(ConfigurationError, match="until is not a date"):

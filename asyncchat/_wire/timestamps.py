@@ -11,6 +11,7 @@ from msgspec import Meta, ValidationError, convert
 from asyncchat.errors import ConfigurationError
 
 _Instant = Annotated[datetime, Meta(tz=True)]
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _EXAMPLE: Final = "2025-05-05T05:05:05+0700"
 
 
@@ -72,13 +73,15 @@ def to_instant(value: datetime | date | str, name: str = "the time") -> datetime
 
 def _from_text(text: str, name: str) -> datetime | date:
     try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        if _DATE.fullmatch(text):
             return date.fromisoformat(text)
-        return datetime.fromisoformat(text)
+        if _DATE.match(text):  # 20250505 and 2025-W19 are ISO dates too, but not what is written here
+            return datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigurationError(
-            f"{name} is not a date: {text[:40]!r}. Write 2025-05-05, or a time with an offset such as {_EXAMPLE}"
-        ) from None
+        pass
+    raise ConfigurationError(
+        f"{name} is not a date: {text[:40]!r}. Write 2025-05-05, or a time with an offset such as {_EXAMPLE}"
+    )
 
 
 def check_range(since: datetime | None, until: datetime | None) -> None:

@@ -44,7 +44,8 @@ _FLAGS: Final = {
 def cli(context: click.Context) -> int:
     """Read, export and try out a chat platform's data.
 
-    The API is named by --base-url or ASYNCCHAT_BASE_URL, the token by ASYNCCHAT_API_TOKEN or --token-file.
+    The API is named by --base-url or ASYNCCHAT_BASE_URL, the token by ASYNCCHAT_API_TOKEN or --token-file, or both by a
+    profile in ~/.config/asyncchat/config.toml. Flags beat the environment, which beats the profile.
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but not all of it proved complete, 130, 141 and 143 interrupted.
     """
     if context.invoked_subcommand is None:

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 import click
 
-from asyncchat.errors import ConfigurationError
+from asyncchat.cli.render import safe
+from asyncchat.cli.settings import find_auth, find_base_url, find_token, read_profile
 
 if TYPE_CHECKING:
-    from asyncchat import AsyncClient
+    from asyncchat import AsyncClient, Profile
     from asyncchat.sandbox import Sandbox
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+TIMEOUT: Final = 120.0
+"""Seconds for one attempt: pages of exports take longer than single reads."""
 
 
 @attrs.frozen(kw_only=True)
 class Connection:
     """How to reach the API, as flags say it."""
 
+    profile: str | None
     base_url: str | None
     auth: str | None
     token_file: str | None
     ca_file: str | None
     allow_http: bool
-    max_concurrency: int
+    max_concurrency: int | None
     max_rate: float | None
-    timeout: float
+    timeout: float | None
     sandbox: bool
 
     def make_sandbox(self) -> Sandbox | None:
@@ -40,6 +42,8 @@ class Connection:
             return None
         if self.base_url is not None:
             raise click.UsageError("--sandbox brings its own server: leave --base-url out")
+        if self.profile is not None:
+            raise click.UsageError("--sandbox brings its own server: leave --profile out")
         from asyncchat.sandbox import Sandbox  # noqa: PLC0415 - heavy, and seldom wanted
 
         return Sandbox()
@@ -47,46 +51,44 @@ class Connection:
     def make_client(self, sandbox: Sandbox | None) -> AsyncClient:
         """The client that the flags describe; a running sandbox's own if one is given.
 
+        A profile whose file is open to others is told on the standard error.
+
         Raises:
-            ConfigurationError: A flag, a variable or the token file is wrong.
+            ConfigurationError: A flag, a variable, the profile or the token file is wrong.
+        """
+        if sandbox is not None:
+            return self.client_of(None, sandbox.base_url, sandbox.token, sandbox.auth)
+        profile = read_profile(self.profile)
+        if profile is not None and profile.exposure is not None:
+            click.echo(f"asyncchat: warning: {safe(profile.exposure)}", err=True)
+        base_url = find_base_url(self.base_url, profile).value
+        token = find_token(self.token_file, profile, base_url).value
+        return self.client_of(profile, base_url, token, find_auth(self.auth, profile).value)
+
+    def client_of(self, profile: Profile | None, base_url: str, token: Any, auth: str) -> AsyncClient:
+        """A client with these settings, and what flags and the profile say besides.
+
+        Raises:
+            ConfigurationError: One of them cannot be used.
         """
         from asyncchat import AsyncClient  # noqa: PLC0415 - heavy, and not needed for --help
 
-        base_url = sandbox.base_url if sandbox else self.base_url or os.environ.get("ASYNCCHAT_BASE_URL")
-        if not base_url:
-            raise ConfigurationError(
-                "no base URL: give --base-url https://host/v1, or set ASYNCCHAT_BASE_URL, or try --sandbox"
-            )
-        return AsyncClient(
-            base_url,
-            token=sandbox.token if sandbox else self._token(),
-            auth=sandbox.auth if sandbox else self.auth,
-            ssl=self.ca_file,
-            allow_http=self.allow_http,
-            max_concurrency=self.max_concurrency,
-            max_rate=self.max_rate,
-            timeout=self.timeout,
-        )
-
-    def _token(self) -> str:
-        if self.token_file is None:
-            token = os.environ.get("ASYNCCHAT_API_TOKEN")
-            if not token:
-                raise ConfigurationError("no token: set ASYNCCHAT_API_TOKEN, or give --token-file")
-            return token
-        try:
-            if self.token_file == "-":  # noqa: S105 - a file's name
-                return sys.stdin.readline()
-            return Path(self.token_file).read_text(encoding="utf-8")
-        except OSError as exc:
-            raise ConfigurationError(f"--token-file {self.token_file}: {exc.strerror}") from None
-        except UnicodeDecodeError:
-            raise ConfigurationError(f"--token-file {self.token_file} holds no text") from None
+        given: dict[str, Any] = {"allow_http": self.allow_http or None}
+        given |= {name: getattr(self, name) for name in ("max_concurrency", "max_rate", "timeout")}
+        if profile is None or profile.timeout is None:
+            given["timeout"] = self.timeout or TIMEOUT
+        given = {name: value for name, value in given.items() if value is not None}
+        return AsyncClient(base_url, token=token, auth=auth, ssl=self.ca_file, profile=profile, **given)
 
 
 def connection_options(command: F) -> F:
     """Give a command the flags of a `Connection`."""
     flags = (
+        click.option(
+            "--profile",
+            metavar="NAME",
+            help="Settings of this name in ~/.config/asyncchat/config.toml. Else ASYNCCHAT_PROFILE, then default.",
+        ),
         click.option("--base-url", metavar="URL", help="Where the API is, prefix included. Else ASYNCCHAT_BASE_URL."),
         click.option("--token-file", metavar="FILE", help="Holds the token; - reads a line from the standard input."),
         click.option("--auth", metavar="HOW", help='"bearer", "header:NAME" or "query:NAME". Else ASYNCCHAT_AUTH.'),
@@ -96,9 +98,7 @@ def connection_options(command: F) -> F:
         click.option(
             "--max-concurrency",
             type=click.IntRange(min=1),
-            default=32,
-            show_default=True,
-            help="Requests in flight at most.",
+            help="Requests in flight at most.  [default: 32]",
         ),
         click.option(
             "--max-rate",
@@ -108,9 +108,7 @@ def connection_options(command: F) -> F:
         click.option(
             "--timeout",
             type=click.FloatRange(min=0, min_open=True, max=86_400),
-            default=120.0,
-            show_default=True,
-            help="Seconds for one attempt.",
+            help=f"Seconds for one attempt.  [default: {TIMEOUT:g}]",
         ),
     )
     for flag in reversed(flags):

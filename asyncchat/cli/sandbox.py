@@ -71,10 +71,12 @@ def sandbox_command(webhook: str | None, webhook_count: int, webhook_rate: float
 
     Below /v1 it is the API; /_sandbox/truth tells what an export must find, /_sandbox/stats what was asked.
     """
-    from asyncchat.sandbox import Sandbox  # noqa: PLC0415 - heavy, and not needed for --help
+    from asyncchat.sandbox import Campaign, Sandbox  # noqa: PLC0415 - heavy, and not needed for --help
 
     try:
         sandbox = Sandbox(**flags)
+        if webhook is not None:
+            Campaign(url=webhook, count=webhook_count, rate=webhook_rate)  # refuses what makes no sense
     except (TypeError, ValueError) as exc:
         raise click.UsageError(str(exc)) from None
     stop = Stop()

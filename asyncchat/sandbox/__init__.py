@@ -12,13 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 from asyncchat.sandbox.behaviour import Behaviour
 
 if TYPE_CHECKING:
+    from asyncchat.sandbox.hooks.notices import Campaign
     from asyncchat.sandbox.hooks.sender import WebhookReport
     from asyncchat.sandbox.mishaps.faults import Fault
     from asyncchat.sandbox.server import Sandbox
 
-__all__ = ["Behaviour", "Fault", "Sandbox", "WebhookReport"]
+__all__ = ["Behaviour", "Campaign", "Fault", "Sandbox", "WebhookReport"]
 
-_HOME_OF: Final = {"Fault": "mishaps.faults", "Sandbox": "server", "WebhookReport": "hooks.sender"}
+_HOME_OF: Final = {
+    "Campaign": "hooks.notices",
+    "Fault": "mishaps.faults",
+    "Sandbox": "server",
+    "WebhookReport": "hooks.sender",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ Every field can be given to `Sandbox(...)`, as a flag of `asyncchat sandbox`, an
 
 from __future__ import annotations
 
+import math
 from typing import Literal, TypeAlias, get_args
 
 from attrs import field, frozen, validators
@@ -32,8 +33,8 @@ RetryAfter: TypeAlias = Literal[
     "year-99999",
 ]
 
-_seconds = validators.ge(0.0)
-_positive = validators.optional(validators.gt(0.0))
+_seconds = [validators.ge(0.0), validators.lt(math.inf)]
+_positive = validators.optional([validators.gt(0.0), validators.lt(math.inf)])
 
 
 def _place(_: object, __: object, auth: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypedDict
+from urllib.parse import urlsplit
 
 import msgspec
 from attrs import field, fields_dict, frozen, validators
@@ -42,6 +45,14 @@ class Options(TypedDict, total=False):
     headers: dict[str, str]
 
 
+def _http_url(_: object, __: object, url: str) -> None:
+    if re.fullmatch(r"https?://[^/\s]+\S*", url):
+        with suppress(ValueError):
+            urlsplit(url).port  # noqa: B018 - it is read when it is asked for
+            return
+    raise ValueError(f"the webhook's URL is {url!r:.80}: write it as http://host/path")
+
+
 @frozen(kw_only=True)
 class Campaign:
     """What to send.
@@ -62,7 +73,7 @@ class Campaign:
         ValueError: If an argument makes no sense.
     """
 
-    url: str = field(validator=validators.matches_re(r"https?://[^/\s]+\S*"))
+    url: str = field(validator=_http_url)
     count: int = field(default=10, validator=validators.ge(0))
     rate: float | None = field(default=None, validator=validators.optional(validators.gt(0.0)))
     concurrency: int = field(default=8, validator=validators.ge(1))

@@ -1,0 +1,105 @@
+"""Where a command's settings come from: flags, then the environment, then a profile; each with its source."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+import attrs
+
+from asyncchat.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from asyncchat import Profile
+
+T = TypeVar("T")
+
+STDIN: Final = "-"
+
+
+@attrs.frozen
+class Found(Generic[T]):
+    """A setting, and where it was said."""
+
+    value: T = attrs.field(repr=False)
+    source: str
+
+
+def read_profile(name: str | None) -> Profile | None:
+    """The profile of that name, else that of ASYNCCHAT_PROFILE, else `default` if there is one.
+
+    Raises:
+        ConfigurationError: There is no such profile, or something in it is wrong.
+    """
+    from asyncchat import Profile  # noqa: PLC0415 - not needed for --help
+
+    name = name or os.environ.get("ASYNCCHAT_PROFILE")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # commands tell its `exposure` in their own way
+        return Profile.load(name) if name else Profile.load_default()
+
+
+def find_base_url(flag: str | None, profile: Profile | None) -> Found[str]:
+    """Where the API is.
+
+    Raises:
+        ConfigurationError: Nothing says it.
+    """
+    if flag is not None:
+        return Found(flag, "--base-url")
+    said = os.environ.get("ASYNCCHAT_BASE_URL")
+    if said:
+        return Found(said, "ASYNCCHAT_BASE_URL")
+    if profile is not None and profile.base_url is not None:
+        return Found(profile.base_url, str(profile))
+    raise ConfigurationError(
+        "no base URL: give --base-url https://host/v1, or set ASYNCCHAT_BASE_URL, or try --sandbox"
+    )
+
+
+def find_auth(flag: str | None, profile: Profile | None) -> Found[str]:
+    """Where the token goes."""
+    if flag is not None:
+        return Found(flag, "--auth")
+    said = os.environ.get("ASYNCCHAT_AUTH")
+    if said:
+        return Found(said, "ASYNCCHAT_AUTH")
+    if profile is not None and profile.auth is not None:
+        return Found(profile.auth, str(profile))
+    return Found("bearer", "the default")
+
+
+def find_token(file: str | None, profile: Profile | None, base_url: str) -> Found[object]:
+    """The token, hidden or as it was said.
+
+    Args:
+        file: What --token-file says.
+        profile: Where else it may stand.
+        base_url: Where it is to go: a profile's token goes to the profile's own server alone.
+
+    Raises:
+        ConfigurationError: Nothing says it, it cannot be read, or it is for another server.
+    """
+    if file is not None:
+        return Found(_token_in(file), "--token-file")
+    said = os.environ.get("ASYNCCHAT_API_TOKEN")
+    if said:
+        return Found(said, "ASYNCCHAT_API_TOKEN")
+    token = profile.token_for(base_url) if profile is not None else None
+    if profile is None or token is None:
+        raise ConfigurationError("no token: set ASYNCCHAT_API_TOKEN, or give --token-file")
+    return Found(token, str(profile.token_source))
+
+
+def _token_in(file: str) -> str:
+    try:
+        if file == STDIN:
+            return sys.stdin.readline()
+        return Path(file).read_text(encoding="utf-8")
+    except OSError as exc:
+        raise ConfigurationError(f"--token-file {file}: {exc.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"--token-file {file} holds no text") from None
