@@ -17,11 +17,28 @@ from typing import Final
 from asyncchat import AsyncClient, ConfigurationError, ExportError, Request, Response, to_instant
 from asyncchat.export.destinations.files import Folder, find_damage, read_report
 from asyncchat.export.engine import Engine, kinds_of
+from asyncchat.export.probe import probe_server
+from asyncchat.export.probing.traits import Bound, Finding, Order, PastEnd, Probe
 from asyncchat.export.progress import Tally
 from asyncchat.export.report import ExportReport, Observer, Part, Progress, Query
 from asyncchat.export.windows import Certificate, Span
 
-__all__ = ["FORMATS", "LAG", "Certificate", "ExportReport", "Part", "Progress", "Query", "export"]
+__all__ = [
+    "FORMATS",
+    "LAG",
+    "Bound",
+    "Certificate",
+    "ExportReport",
+    "Finding",
+    "Order",
+    "Part",
+    "PastEnd",
+    "Probe",
+    "Progress",
+    "Query",
+    "export",
+    "probe_server",
+]
 
 FORMATS: Final = ("jsonl",)
 """What part files can be."""
