@@ -18,7 +18,7 @@ COMMANDS = sorted(cli.commands)
 def test_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     """The help names every command with its first sentence, and the exit codes."""
     shown = invoke(capsys, "--help")
-    assert COMMANDS == ["export", "sandbox"]
+    assert COMMANDS == ["doctor", "export", "sandbox"]
     assert all(f"\n  {name} " in shown.out for name in COMMANDS)
     assert (shown.code, shown.err) == (0, "")
     assert "Exit codes: 0 done" in shown.out
@@ -84,6 +84,8 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["sandbox", "--auth", "cookie"], "auth is 'cookie'"),
         (["sandbox", "--token", ""], "the token is empty"),
         (["sandbox", "--messages-mean", "nan"], "messages_mean"),
+        (["doctor", "x"], "Got unexpected extra argument (x)"),
+        (["doctor", "--sandbox", "--base-url", "http://h"], "--sandbox brings its own server"),
         (["sandbox", "--late", "inf"], "'late' must be < inf"),
         (["sandbox", "--rate-limit", "inf"], "'rate_limit' must be < inf"),
         (["sandbox", "--webhook", "foo"], "the webhook's URL is 'foo': write it as http://host/path"),
@@ -108,7 +110,7 @@ sys.exit(f"imported: {heavy}" if heavy else code)
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["export", "--help"], ["sandbox", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
 def test_help_is_light(arguments: list[str]) -> None:
     """Help and version are there without the libraries that do the work."""
     shown = ended(spawn(*arguments, program=LIGHT))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from asyncchat.cli import render
-from asyncchat.cli.app import in_flags
 from asyncchat.cli.render import megabytes, progress_line, safe, show_progress, summary
+from asyncchat.cli.wording import in_flags
 from asyncchat.export import ExportReport, Part, Progress, Query
 
 QUERY = Query(source="https://h/v1", format="jsonl", since=None, until=None, model_ids=(), messages=True)

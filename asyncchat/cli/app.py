@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,25 +12,16 @@ from typing import Final
 import click
 
 from asyncchat import __version__
+from asyncchat.cli.doctor import doctor_command
 from asyncchat.cli.export import export_command
 from asyncchat.cli.render import safe
 from asyncchat.cli.running import Terminated
 from asyncchat.cli.sandbox import sandbox_command
+from asyncchat.cli.wording import in_flags
 from asyncchat.errors import AsyncChatError, ConfigurationError
 
 FAILED: Final = 1
 USAGE: Final = 2
-
-_FLAGS: Final = {
-    "allow_http=True": "--allow-http",
-    "base_url": "--base-url",
-    "auth=": "--auth",
-    "max_rate=": "--max-rate",
-    "ssl=": "--ca-file",
-    "timeout=": "--timeout",
-    "token=": "--token-file",
-}
-"""What errors of the library call an argument, and what it is here."""
 
 
 @click.group(
@@ -53,6 +43,7 @@ def cli(context: click.Context) -> int:
     return USAGE  # when no command's own code comes after it
 
 
+cli.add_command(doctor_command)
 cli.add_command(export_command)
 cli.add_command(sandbox_command)
 
@@ -90,13 +81,6 @@ def _tell(message: str, code: int) -> int:
     with contextlib.suppress(OSError):  # nobody listens
         click.echo(f"asyncchat: {safe(' '.join(message.split()))}", err=True)
     return code
-
-
-def in_flags(message: str) -> str:
-    """A message of the library, with the names of this command line's flags."""
-    for argument, flag in _FLAGS.items():
-        message = re.sub(rf"(?<![\w-]){re.escape(argument)}", flag, message)
-    return message
 
 
 def _drop_output() -> None:

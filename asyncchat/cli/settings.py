@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 STDIN: Final = "-"
+BY_DEFAULT: Final = "by default"
 
 
 @attrs.frozen
@@ -69,7 +70,7 @@ def find_auth(flag: str | None, profile: Profile | None) -> Found[str]:
         return Found(said, "ASYNCCHAT_AUTH")
     if profile is not None and profile.auth is not None:
         return Found(profile.auth, str(profile))
-    return Found("bearer", "the default")
+    return Found("bearer", BY_DEFAULT)
 
 
 def find_token(file: str | None, profile: Profile | None, base_url: str) -> Found[object]:

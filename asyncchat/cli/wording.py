@@ -1,0 +1,24 @@
+"""What the library calls an argument, in the words of this command line."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_FLAGS: Final = {
+    "allow_http=True": "--allow-http",
+    "base_url": "--base-url",
+    "auth=": "--auth",
+    "max_rate=": "--max-rate",
+    "ssl=": "--ca-file",
+    "timeout=": "--timeout",
+    "token=": "--token-file",
+}
+"""What errors of the library call an argument, and what it is here."""
+
+
+def in_flags(message: str) -> str:
+    """A message of the library, with the names of this command line's flags."""
+    for argument, flag in _FLAGS.items():
+        message = re.sub(rf"(?<![\w-]){re.escape(argument)}", flag, message)
+    return message
