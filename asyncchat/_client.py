@@ -118,13 +118,15 @@ class AsyncClient:
         )
         rate, concurrency, proxies = (chosen.pop(name) for name in ("max_rate", "max_concurrency", "trust_env"))
         self._options = CallOptions(**chosen, max_body=max_body, hooks=hooks)
-        self._base_url = base_url
+        self._base_url: str | None = None
         if transport is None:
             self._base_url = resolve_base_url(base_url, allow_http=allow_http, profile=said)
             authority = ssl or (said.ca_file if said else None)
             transport = AiohttpTransport(self._base_url, ssl=authority, trust_env=proxies)
-        elif token is None and not isinstance(auth, Auth):
-            token = os.environ.get("ASYNCCHAT_API_TOKEN", "mock")
+        else:
+            self._base_url = base_url or (said.base_url if said else None)
+            if token is None and not isinstance(auth, Auth) and not (said and said.token_source):
+                token = os.environ.get("ASYNCCHAT_API_TOKEN", "mock")
         self._pipeline = Pipeline(
             transport,
             resolve_auth(auth, token, profile=said, base_url=self._base_url or ""),

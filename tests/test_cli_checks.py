@@ -18,6 +18,7 @@ from asyncchat import RateLimitError
 from asyncchat.cli import reach as reach_module
 from asyncchat.cli.checks import (
     Check,
+    Status,
     clock_skew,
     is_fine,
     judge_clock,
@@ -108,6 +109,20 @@ def test_any_text_fits(checks: list[Check]) -> None:
         assert len(line) <= 80
         assert line.isprintable()
     assert is_fine(checks) == ("failed" not in {check.status for check in checks})
+
+
+@pytest.mark.parametrize(
+    ("told", "total"),
+    [
+        (["ok"], "all is fine"),
+        (["ok", "warning"], "1 warning"),
+        (["failed", "warning", "warning", "skipped"], "1 failed, 2 warnings"),
+        (["ok", "unknown"], "1 could not be told"),
+    ],
+)
+def test_the_sum(told: list[Status], total: str) -> None:
+    """The last line counts what is not fine."""
+    assert table([Check("name", status, "") for status in told]).splitlines()[-1] == total
 
 
 # ---- connections

@@ -284,7 +284,7 @@ def test_a_calm_server() -> None:
         ({"past_end": PastEnd.MORE, "capped": True}, "counts", "warning", "end at 500"),
         ({"since": IGNORED}, "since", "failed", "exports refuse this server"),
         ({"until": IGNORED}, "until", "failed", "exports refuse this server"),
-        ({"until": SHORT}, "until", "warning", "neighbouring windows overlap"),
+        ({"until": SHORT}, "until", "warning", "windows overlap, nothing is lost"),
         ({"since": SHORT, "until": SHORT}, "since", "failed", "rows at the edges of windows are lost"),
         ({"since": UNKNOWN}, "since", "unknown", "too few rows"),
         ({"additive": False}, "counts", "warning", "do not add up"),

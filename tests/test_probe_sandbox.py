@@ -129,6 +129,15 @@ async def test_a_wrong_token(box: Sandbox) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_server_that_asks_to_wait_for_long(box: Sandbox) -> None:
+    """A long Retry-After ends the probe: it neither waits nor asks before."""
+    box.faults(Fault("status", status=429, retry_after="3600", nth=3))
+    probe = await probe_of(box)
+    assert (probe.requests, len(probe.doubts), probe.given, probe.additive) == (3, 1, 20, None)
+    assert box.stats()["before_retry_after"] == 0
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("count", [0, 1, 2])
 async def test_small_accounts(count: int) -> None:
     """With 0, 1 or 2 conversations nothing wrong is told of filters and counts."""

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from profiles import write_profiles
 
-from asyncchat import AsyncClient, Client, ConfigurationError, HeaderAuth, Profile, RetryPolicy
+from asyncchat import AsyncClient, Client, ConfigurationError, HeaderAuth, Profile, Request, Response, RetryPolicy
 from asyncchat import _client as client_module
 from asyncchat._config import resolve_auth, resolve_base_url
-from asyncchat._profile import KEYS, config_file, find_exposure, parse_file, parse_profile
+from asyncchat._profile import find_exposure
+from asyncchat._profile.text import KEYS, config_file, parse_file, parse_profile
 from asyncchat._transport.pipeline import Pipeline
 from asyncchat._types import UNSET
 from asyncchat.testing import MockTransport
@@ -298,6 +299,17 @@ def test_plain_http_is_allowed_for_the_own_server(base_url: str | None, is_taken
     assert resolve_base_url(base_url, allow_http=UNSET, **how)
     with pytest.raises(ConfigurationError, match=r"plain http to host\.example"):
         resolve_base_url(base_url, allow_http=False, **how)
+
+
+@pytest.mark.asyncio
+async def test_a_transport_of_ones_own_gets_the_profiles_token() -> None:
+    """A transport that is given is used with the profile's token, and the client knows the profile's address."""
+    transport = MockTransport([Response(status=200)])
+    profile = parsed(f'base_url = "{HOST}"\ntoken = "{SECRET}"')
+    async with AsyncClient(transport=transport, profile=profile) as chat:
+        await chat.request(Request("GET", "/x"))
+    assert dict(transport.requests[0].headers)["Authorization"] == f"Bearer {SECRET}"
+    assert chat.base_url == HOST
 
 
 # ---- which source wins

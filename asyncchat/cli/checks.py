@@ -146,9 +146,11 @@ def to_json(checks: Sequence[Check], probe: Mapping[str, Any] | None) -> dict[st
 
 def table(checks: Sequence[Check]) -> str:
     """The checks in lines of at most 80 columns, and their sum."""
-    failed, warned = (sum(check.status == status for check in checks) for status in ("failed", "warning"))
+    told = [check.status for check in checks]
+    failed, warned, unknown = (told.count(status) for status in ("failed", "warning", "unknown"))
     parts = [f"{failed} failed"] if failed else []
     parts += [f"{warned} warning{'s' if warned > 1 else ''}"] if warned else []
+    parts += [f"{unknown} could not be told"] if unknown else []
     return "\n".join([*(line for check in checks for line in _lines(check)), "", ", ".join(parts) or "all is fine"])
 
 

@@ -28,7 +28,7 @@ FAILED: Final = 1
 _DEADLINE: Final = 30.0
 _PATIENCE: Final[dict[str, Any]] = {"attempts": 2, "max_retry_after": 10.0}
 _ADVICE: Final = ("did you mean", "give", "keep", "set", "write")
-_LATER: Final = ("network", "TLS", "API", "clock", "round trip", "rate limits", "listings")
+_LATER: Final = ("base URL", "auth", "token", "network", "TLS", "API", "clock", "round trip", "rate limits", "listings")
 
 
 @click.command(name="doctor")

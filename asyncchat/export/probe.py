@@ -30,7 +30,7 @@ async def probe_server(client: AsyncClient) -> Probe:
     """Find out how a server counts, filters and ends its listings: 2 to 6 requests, each sent once.
 
     A request that fails is one of the `doubts`, and what it would have told stays unknown. An account with too few rows
-    tells little.
+    tells little. A server that asks to wait for more than ten seconds ends the probe.
 
     Args:
         client: Where to ask; its `per_page` is the page size that is looked at.
@@ -56,4 +56,4 @@ async def _ask(client: AsyncClient, step: Step) -> Answer:
         is_end = step.question is Question.END
         return Answer(step, is_missing=is_end, failure="" if is_end else str(exc))
     except AsyncChatError as exc:
-        return Answer(step, failure=str(exc))
+        return Answer(step, failure=str(exc), pause=getattr(exc, "retry_after", None) or 0.0)

@@ -13,6 +13,8 @@ from asyncchat import Page, RawRow
 
 MOST: Final = 6
 """Requests at most."""
+LONGEST_PAUSE: Final = 10.0
+"""Seconds that are waited where a server asks for patience; more ends the probe."""
 _FIRST_TRIES: Final = 2
 _MAX_PAGE: Final = 2**31 - 1
 _LAST_YEAR: Final = 9998
@@ -45,12 +47,21 @@ class Step:
 
 @attrs.frozen
 class Answer:
-    """What became of a request: its page, or why there is none."""
+    """What became of a request.
+
+    Attributes:
+        step: What was asked.
+        page: What came, None if there is no page.
+        is_missing: Whether that was told with a 404.
+        failure: Why there is no page otherwise.
+        pause: Seconds that the server asked to wait.
+    """
 
     step: Step
     page: RawPage | None = None
     is_missing: bool = False
     failure: str = ""
+    pause: float = 0.0
 
 
 def second_of(row: RawRow) -> int:
@@ -119,6 +130,8 @@ def next_step(known: Known, per_page: int) -> Step | None:
         known: What came so far.
         per_page: Rows to ask for in a page.
     """
+    if any(answer.pause > LONGEST_PAUSE for answer in known.answers):
+        return None
     first = known.page(Question.FIRST)
     if first is None:
         tried = known.asked(Question.FIRST)

@@ -135,7 +135,10 @@ _MEANING: Final[Mapping[Bound, tuple[Level, str]]] = {
     Bound.INCLUSIVE: ("ok", "inclusive"),
     Bound.UNKNOWN: ("unknown", "cannot tell: too few rows, or they moved"),
     Bound.IGNORED: ("failed", "ignored: rows from outside came, exports refuse this server"),
-    Bound.SHORT: ("warning", "leaves out rows of its own second: neighbouring windows overlap by one"),
+    Bound.SHORT: (
+        "warning",
+        "leaves out rows of its own second (exclusive, or fractions behind it): windows overlap, nothing is lost",
+    ),
 }
 
 
