@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
-from asyncchat._config import make_profile, resolve_auth, resolve_base_url, settle
+from asyncchat._config import check_base_url, make_profile, resolve_auth, resolve_base_url, settle
 from asyncchat._events import Hook
 from asyncchat._policy.auth import Auth, Token
 from asyncchat._policy.options import CallOptions
@@ -124,7 +124,8 @@ class AsyncClient:
             authority = ssl or (said.ca_file if said else None)
             transport = AiohttpTransport(self._base_url, ssl=authority, trust_env=proxies)
         else:
-            self._base_url = base_url or (said.base_url if said else None)
+            named = base_url or (said.base_url if said else None)
+            self._base_url = named and check_base_url(named, allow_http=True)
             if token is None and not isinstance(auth, Auth) and not (said and said.token_source):
                 token = os.environ.get("ASYNCCHAT_API_TOKEN", "mock")
         self._pipeline = Pipeline(

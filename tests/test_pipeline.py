@@ -15,6 +15,7 @@ from asyncchat import (
     APIStatusError,
     APITimeoutError,
     AsyncClient,
+    ConfigurationError,
     DecodeError,
     FailureEvent,
     GiveUpEvent,
@@ -246,6 +247,13 @@ async def test_a_hook_that_raises_harms_no_call(caplog: pytest.LogCaptureFixture
     assert (await client.models.get(1)).id == 1
     assert [type(event) for event in told] == [RequestEvent, ResponseEvent]
     assert ["the hook's own" in record.exc_text for record in caplog.records if record.exc_text] == [True, True]
+
+
+async def test_the_base_url_of_a_mock_is_checked_too() -> None:
+    """A URL that only names where a MockTransport pretends to be is held to the same rules."""
+    assert mock([], base_url="https://chat.example.com/v1/")[0].base_url == "https://chat.example.com/v1"
+    with pytest.raises(ConfigurationError):
+        mock([], base_url="https://user:word@chat.example.com/v1")
 
 
 async def test_a_hook_adds_headers() -> None:

@@ -61,12 +61,10 @@ class _Server:
     """What a base URL says of the server.
 
     Attributes:
-        shown: The URL, without a user name and password.
         prefix: The part of its path that every path of the API begins with.
         attributes: Its address and port.
     """
 
-    shown: str
     prefix: str
     attributes: Attributes
 
@@ -74,10 +72,8 @@ class _Server:
 @functools.lru_cache(maxsize=64)
 def _server_of(base_url: str) -> _Server:
     parts = urlsplit(base_url)
-    netloc = parts.netloc.rpartition("@")[2]
-    shown = parts._replace(netloc=netloc).geturl() if netloc != parts.netloc else base_url
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return _Server(shown, parts.path, {"server.address": parts.hostname or "", "server.port": port})
+    return _Server(parts.path, {"server.address": parts.hostname or "", "server.port": port})
 
 
 def _failed(status: int) -> bool:
@@ -207,7 +203,7 @@ class OpenTelemetryHook:
             server = _server_of(base_url)
             prefix = server.prefix
             measured |= server.attributes
-            more["url.full"] = server.shown + event.url[len(base_url) :]
+            more["url.full"] = event.url
         name = event.method if known else "HTTP"
         template = _template_of(event.path)
         if template is not None:
