@@ -12,9 +12,10 @@ import attrs
 
 from asyncchat._config import resolve_auth, resolve_base_url
 from asyncchat._events import Hook
-from asyncchat._policy.auth import Auth, Token
+from asyncchat._policy.auth import Auth
 from asyncchat._policy.options import CallOptions
 from asyncchat._policy.retry import RetryPolicy
+from asyncchat._policy.secret import Token, out_of_sight
 from asyncchat._resources import AsyncConversations, AsyncMessages, AsyncModels
 from asyncchat._transport.aiohttp import AiohttpTransport
 from asyncchat._transport.base import SystemClock, Transport
@@ -60,6 +61,7 @@ class AsyncClient:
         ConfigurationError: An argument or a variable is wrong.
     """
 
+    @out_of_sight
     def __init__(
         self,
         base_url: str | None = None,

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from asyncchat._policy.auth import Auth, Token, make_auth
+from asyncchat._policy.auth import Auth, make_auth
+from asyncchat._policy.secret import Token
 from asyncchat.errors import ConfigurationError
 
 _PLAIN: Final = re.compile(r"[!-\[\]-~]+")  # printable ASCII without the backslash

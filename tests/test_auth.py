@@ -21,7 +21,8 @@ from asyncchat import (
     Request,
     Response,
 )
-from asyncchat._policy.auth import Token, make_auth, redact
+from asyncchat._policy.auth import make_auth, redact
+from asyncchat._policy.secret import Token
 from asyncchat.testing import json_response
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 import asyncchat
+from asyncchat._policy.secret import bare
 from asyncchat._wire.request import Request
 from asyncchat._wire.response import Response
 from asyncchat.errors import APIConnectionError, APITimeoutError, ConfigurationError, DecodeError
@@ -51,6 +52,22 @@ def make_ssl(ssl: ssl_module.SSLContext | str | os.PathLike[str] | None) -> ssl_
     )
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Connections that only the process that opened them closes.
+
+    A forked child shares their sockets, and the selector that watches them: closing them there says good-bye to the
+    server, and makes the parent deaf.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.process = os.getpid()
+
+    def __del__(self, _warnings: Any = warnings, getpid: Callable[[], int] = os.getpid) -> None:
+        if getattr(self, "process", None) == getpid():
+            super().__del__(_warnings)
+
+
 class AiohttpTransport:
     """One aiohttp session, made in the event loop that sends the first request, and bound to it.
 
@@ -72,6 +89,7 @@ class AiohttpTransport:
         self._trust_env = trust_env
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
 
     async def send(self, request: Request, *, timeout: float | None, max_body: int) -> Response:  # noqa: ASYNC109
         """Send a request and read the whole answer. No redirect is followed, no cookie kept.
@@ -79,33 +97,50 @@ class AiohttpTransport:
         Raises:
             APIConnectionError: No usable answer came.
             DecodeError: The body is larger than allowed.
-            ConfigurationError: The client belongs to another event loop.
+            ConfigurationError: The client belongs to another event loop or process.
         """
         session = self._session_of_loop()
-        target = self._base_url + request.path + (f"?{request.query}" if request.params else "")
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=_CONNECT_SECONDS, sock_read=_IDLE_SECONDS)
+        failure: BaseException
         try:
-            url = URL(target, encoded=True)
-            async with session.request(
-                request.method, url, headers=request.headers, data=request.body, timeout=limits, allow_redirects=False
-            ) as answer:
-                body = await _read(answer, max_body)
-                return Response(status=answer.status, headers=answer.headers, body=body)
+            return await self._exchange(session, request, limits, max_body)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            failure = translate(exc)
-        raise failure  # out of the handler: its exception, which holds the token in its headers, is not the context
+            failure = translate(exc) if self._session is session else _closed_meanwhile()
+        except BaseException as exc:  # noqa: BLE001 - it is raised again, below
+            failure = bare(exc)
+        # Out of the handler, and without the frames inside: they hold the URL and headers, and these the token.
+        try:
+            raise failure
+        finally:
+            del failure
+
+    async def _exchange(
+        self, session: aiohttp.ClientSession, request: Request, limits: aiohttp.ClientTimeout, max_body: int
+    ) -> Response:
+        target = self._base_url + request.path + (f"?{request.query}" if request.params else "")
+        url = URL(target, encoded=True)
+        async with session.request(
+            request.method, url, headers=request.headers, data=request.body, timeout=limits, allow_redirects=False
+        ) as answer:
+            body = await _read(answer, max_body)
+            return Response(status=answer.status, headers=answer.headers, body=body)
 
     def _session_of_loop(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, ssl=True if self._ssl is None else self._ssl)
+            connector = _Connector(limit=0, ssl=True if self._ssl is None else self._ssl)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=_HEADERS,
                 trust_env=self._trust_env,
             )
-            self._loop = loop
+            self._loop, self._process = loop, os.getpid()
+        elif self._process != os.getpid():
+            raise ConfigurationError(
+                "this client was first used in another process, which goes on using its connections: "
+                "make one client per process, after the fork"
+            )
         elif self._loop is not loop:
             raise ConfigurationError(
                 "this client was first used in another event loop and is bound to it: make one client per loop, "
@@ -114,10 +149,14 @@ class AiohttpTransport:
         return self._session
 
     async def aclose(self) -> None:
-        """Close every connection. May be called twice."""
+        """Close every connection: calls under way end with an error. May be called twice."""
         session, self._session = self._session, None
-        if session is not None:
+        if session is None:
+            return
+        if self._process == os.getpid():
             await session.close()
+        else:
+            session.detach()
 
     def __del__(self) -> None:
         session = getattr(self, "_session", None)
@@ -125,6 +164,8 @@ class AiohttpTransport:
             return
         connector = session.connector
         session.detach()
+        if self._process != os.getpid():
+            return
         if connector is not None:
             _begin(connector.close())
         warnings.warn(
@@ -156,6 +197,14 @@ async def _read(answer: aiohttp.ClientResponse, max_body: int) -> bytes:
             )
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _closed_meanwhile() -> APIConnectionError:
+    return APIConnectionError(
+        "the client was closed while the request was under way: await what it does before closing it",
+        sent=True,
+        retryable=False,
+    )
 
 
 def _tls_failed(exc: Any) -> APIConnectionError:

@@ -13,6 +13,7 @@ _HTTP_DATE: Final = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) (" + "|".join(_MONTHS) + r") ([0-9]{4}) "
     r"([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
 )
+_ID_SHOWN: Final = 200
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 
 
@@ -55,8 +56,6 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """What the server calls this request, under whichever of the usual names."""
-    for name in _REQUEST_IDS:
-        if headers.get(name):
-            return headers[name][:200]
-    return None
+    """What the server calls this request, under whichever of the usual names; what is too long to be one is none."""
+    found = (headers.get(name, "") for name in _REQUEST_IDS)
+    return next((text for text in found if 0 < len(text) <= _ID_SHOWN), None)

@@ -79,9 +79,11 @@ class Connection:
                 return sys.stdin.readline()
             return Path(self.token_file).read_text(encoding="utf-8")
         except OSError as exc:
-            raise ConfigurationError(f"--token-file {self.token_file}: {exc.strerror}") from None
+            wrong = f": {exc.strerror}. Give a file that you may read"
         except UnicodeDecodeError:
-            raise ConfigurationError(f"--token-file {self.token_file} holds no text") from None
+            wrong = " holds no text: give a file with the token alone"
+        # out of the handler: its exception, which holds the file's bytes, is not the context
+        raise ConfigurationError(f"--token-file {self.token_file}{wrong}")
 
 
 def connection_options(command: F) -> F:
