@@ -105,9 +105,11 @@ class AiohttpTransport:
         try:
             return await self._exchange(session, request, limits, max_body)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            failure = translate(exc) if self._session is session else _closed_meanwhile()
+            failure = translate(exc)
         except BaseException as exc:  # noqa: BLE001 - it is raised again, below
             failure = bare(exc)
+        if self._session is not session and isinstance(failure, Exception):
+            failure = _closed_meanwhile()
         # Out of the handler, and without the frames inside: they hold the URL and headers, and these the token.
         try:
             raise failure
