@@ -10,19 +10,14 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from answers import model, no_tasks_left
 from cancelling import PATIENCE, lines
 from rawserver import GET, http, serving
 
-from asyncchat import APIConnectionError, AsyncClient, Client, ConfigurationError
-from asyncchat.sandbox import Sandbox
+from asyncchat import APIConnectionError, AsyncClient, ConfigurationError
 from asyncchat.testing import MockTransport, json_response
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
@@ -251,109 +246,3 @@ with Sandbox(conversations=5) as box:
 def test_a_client_that_is_used_after_the_fork_only() -> None:
     """A client that was made, but not used, before a fork works in both processes."""
     assert run(UNUSED) == "5 5\n---\n"
-
-
-def test_another_loop_after_another() -> None:
-    """A client that was used in a loop that is closed now says so in the next one, and can be closed there."""
-
-    async def use(chat: AsyncClient) -> None:
-        await chat.models.get(1)
-
-    async def first() -> AsyncClient:
-        async with lines() as server:
-            chat = AsyncClient(server.base_url, token="t0ken")
-            await use(chat)
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
-            await chat.aclose()
-            return AsyncClient(server.base_url, token="t0ken")
-
-    chat = asyncio.run(first())
-
-    async def refused() -> None:
-        with pytest.raises((APIConnectionError, ConfigurationError)):
-            await use(chat.with_options(retry=0))
-        await chat.aclose()
-
-    asyncio.run(refused())
-
-
-# ---- for long
-
-
-OPEN = Path("/proc/self/fd")
-
-
-def figures() -> tuple[int, int]:
-    """Objects that the garbage collector knows, and open files."""
-    for _ in range(3):
-        gc.collect()
-    return len(gc.get_objects()), sum(1 for _ in OPEN.iterdir()) if OPEN.is_dir() else 0
-
-
-async def _growth(call: Callable[[], Any], calls: int) -> tuple[int, int]:
-    """What is there more after the last four fifths of so many calls."""
-    for _ in range(calls // 5):
-        await call()
-    before = figures()
-    for _ in range(calls - calls // 5):
-        await call()
-    after = figures()
-    return after[0] - before[0], after[1] - before[1]
-
-
-async def _growth_over_sockets(calls: int) -> tuple[int, int]:
-    async with lines() as server, AsyncClient(server.base_url, token="t0ken") as chat:
-        grown = await _growth(lambda: chat.models.get(1), calls)
-        assert server.answered == calls
-    return grown
-
-
-@pytest.mark.asyncio
-async def test_2_000_calls_in_turn() -> None:
-    """2,000 calls over sockets, one after the other, leave no more objects and files than 400."""
-    objects, files = await _growth_over_sockets(2_000)
-    assert objects < 100
-    assert files == 0
-
-
-@pytest.mark.large
-@pytest.mark.asyncio
-async def test_10_000_calls_in_turn() -> None:
-    """10,000 calls over sockets, one after the other, leave no more objects and files than 2,000."""
-    objects, files = await _growth_over_sockets(10_000)
-    assert objects < 100
-    assert files == 0
-
-
-@pytest.mark.asyncio
-async def test_500_failures_in_turn() -> None:
-    """Calls that fail leave no more objects than calls that do not: no error keeps its frames alive."""
-
-    async def fail() -> None:
-        with contextlib.suppress(APIConnectionError):
-            await chat.models.get(1)
-
-    gc.collect()
-    async with AsyncClient("http://127.0.0.1:1", token="t0ken", retry=0) as chat:
-        objects, files = await _growth(fail, 500)
-    assert objects < 100
-    assert files == 0
-
-
-def test_100_blocking_clients_in_turn() -> None:
-    """Blocking clients that are made, used and closed leave neither objects nor files nor threads."""
-    with Sandbox(conversations=5) as box:
-
-        def use() -> None:
-            with Client(box.base_url, token=box.token) as chat:
-                chat.models.list().count()
-
-        for _ in range(10):
-            use()
-        before = figures()
-        for _ in range(20):
-            use()
-        after = figures()
-    assert after[1] - before[1] <= 2
-    assert after[0] - before[0] < 2_000
