@@ -12,9 +12,10 @@ import attrs
 
 from asyncchat._config import check_base_url, make_profile, resolve_auth, resolve_base_url, settle
 from asyncchat._events import Hook
-from asyncchat._policy.auth import Auth, Token
+from asyncchat._policy.auth import Auth
 from asyncchat._policy.options import CallOptions
 from asyncchat._policy.retry import RetryPolicy
+from asyncchat._policy.secret import Token, out_of_sight
 from asyncchat._profile import Profile
 from asyncchat._resources import AsyncConversations, AsyncMessages, AsyncModels
 from asyncchat._transport.aiohttp import AiohttpTransport
@@ -82,6 +83,7 @@ class AsyncClient:
         UserWarning: Others can read the profile's token, or change its file.
     """
 
+    @out_of_sight
     def __init__(
         self,
         base_url: str | None = None,

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from asyncchat._policy.auth import Auth, Token, make_auth
+from asyncchat._policy.auth import Auth, make_auth
 from asyncchat._policy.retry import RetryPolicy
+from asyncchat._policy.secret import Token
 from asyncchat._profile import Profile
 from asyncchat._types import UNSET, Unset
 from asyncchat.errors import ConfigurationError
@@ -85,7 +86,8 @@ def check_base_url(url: str, *, allow_http: bool) -> str:
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("base_url holds a user name or password: give the token with token=")
     if parts.scheme not in {"http", "https"} or not host or not _PLAIN.fullmatch(text):
-        raise ConfigurationError(f"base_url must be an http(s) URL such as https://host/v1, not {url[:80]!r}")
+        shown = re.split("[?#]", url)[0][:80]  # what comes after may be a token
+        raise ConfigurationError(f"base_url must be an http(s) URL such as https://host/v1, not {shown!r}")
     if parts.query or parts.fragment or "?" in text or "#" in text:
         raise ConfigurationError("base_url takes no query and no fragment: write it as https://host/v1")
     if parts.scheme == "http" and not allow_http and not is_loopback(host):

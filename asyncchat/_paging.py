@@ -22,6 +22,11 @@ DEFAULT_CONCURRENCY: Final = 8
 class Source(Protocol[T]):
     """All that paging knows of a listing."""
 
+    @property
+    def path(self) -> str:
+        """Which one it is, for errors."""
+        ...
+
     async def fetch(self, page: int, per_page: int) -> Page[T]:
         """One page of it."""
         ...
@@ -106,8 +111,8 @@ class AsyncPager(Generic[T]):
             async with slots:  # a page that is read again waits for its turn too
                 return await self._fetch_further(number, per_page, first.total_pages)
 
-        walk = Walk(first)
-        window = Window(fetch, concurrency=self._concurrency, ordered=self._ordered)
+        walk = Walk(first, path=self._source.path)
+        window = Window(fetch, concurrency=self._concurrency, ordered=self._ordered, path=self._source.path)
         self._open.add(window)
         try:
             window.open_until(last_page(first))

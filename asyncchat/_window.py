@@ -31,10 +31,12 @@ class Walk(Generic[T]):
 
     Args:
         first: The first page.
+        path: Which listing it is, for errors.
     """
 
-    def __init__(self, first: Page[T]) -> None:
+    def __init__(self, first: Page[T], *, path: str | None = None) -> None:
         self._first = first
+        self._path = path
         self._before = (1, first)
         self._empty = set() if first.data else {1}
 
@@ -50,8 +52,11 @@ class Walk(Generic[T]):
         """
         if page.data and self._repeats(number, page):
             raise DecodeError(
-                f"page {number} brings the same rows as a page before it: the server ignores the page number",
+                f"page {number} brings the same rows as a page before it: the server ignores the page number. "
+                "Ask for so little, with since= and until=, that one page holds it",
                 paths=("$.data",),
+                method="GET",
+                path=self._path,
             )
 
     def ends_at(self, number: int, page: Page[T]) -> bool:
@@ -79,11 +84,18 @@ class Window(Generic[T]):
         fetch: Fetches one page.
         concurrency: Fetches under way at most; as many pages again may wait to be taken.
         ordered: Whether pages are taken by number, or as they come.
+        path: Which listing it is, for errors.
     """
 
     def __init__(
-        self, fetch: Callable[[int], Coroutine[Any, Any, Page[T]]], *, concurrency: int, ordered: bool
+        self,
+        fetch: Callable[[int], Coroutine[Any, Any, Page[T]]],
+        *,
+        concurrency: int,
+        ordered: bool,
+        path: str | None = None,
     ) -> None:
+        self._path = path
         self._fetch = fetch
         self._concurrency = concurrency
         self._ordered = ordered
@@ -151,7 +163,12 @@ class Window(Generic[T]):
         """
         while (number := self._pick()) is None:
             if self._closed:
-                raise APIConnectionError("the listing was closed while it was being read", retryable=False)
+                raise APIConnectionError(
+                    "the listing was closed while it was being read: iterate it again to read it from its first page",
+                    retryable=False,
+                    method="GET",
+                    path=self._path,
+                )
             if not self._running:
                 return None
             self._changed.clear()

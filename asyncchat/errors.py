@@ -18,13 +18,13 @@ AsyncChatError
 └── ExportError                   an export could not be made or certified
 ```
 
-Errors hold plain data: they can be pickled and hold neither live objects nor the token.
+Errors hold plain data: they can be pickled and copied, with their notes, and hold neither live objects nor the token.
 """
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 __all__ = [
     "APIConnectionError",
@@ -47,6 +47,13 @@ __all__ = [
 
 class AsyncChatError(Exception):
     """The base of every error of this package. `str()` of it says what happened and what to do next."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Class, message and attributes: a copy has notes of its own, and a cause where that is one of these errors."""
+        state: dict[str, Any] = {name: list(x) if name == "__notes__" else x for name, x in vars(self).items()}
+        if isinstance(self.__cause__, AsyncChatError):
+            state["__cause__"] = self.__cause__
+        return type(self), self.args, state
 
 
 class ConfigurationError(AsyncChatError):
@@ -197,6 +204,8 @@ class DecodeError(_CallError):
     Attributes:
         paths: Where in the answer, as in `$.data[17].created_at`; `$` is the answer itself.
         retryable: Whether a second answer may well be better: it was cut off, or was no JSON at all.
+        status: The HTTP status, None when it was not one answer that was wrong.
+        request_id: What the server calls this request, for its support; None when it does not say.
     """
 
     def __init__(
@@ -205,11 +214,15 @@ class DecodeError(_CallError):
         *,
         paths: tuple[str, ...] = ("$",),
         retryable: bool = False,
+        status: int | None = None,
+        request_id: str | None = None,
         **call: Unpack[_CallFacts],
     ) -> None:
         super().__init__(message, **call)
         self.paths = paths
         self.retryable = retryable
+        self.status = status
+        self.request_id = request_id
 
 
 class WebhookError(AsyncChatError):

@@ -22,7 +22,7 @@ class RawServer:
     """Where it listens, and the head of each request that it got."""
 
     base_url: str
-    heads: list[bytes] = field(factory=list)
+    heads: list[bytes] = field(factory=list, repr=False)
 
 
 @asynccontextmanager

@@ -21,7 +21,8 @@ from asyncchat import (
     Request,
     Response,
 )
-from asyncchat._policy.auth import Token, make_auth, redact
+from asyncchat._policy.auth import make_auth, redact
+from asyncchat._policy.secret import Token
 from asyncchat.testing import json_response
 
 if TYPE_CHECKING:
@@ -123,11 +124,49 @@ async def test_a_server_that_sends_the_token_back(echo: Any, auth: Auth, spellin
     assert spelling.encode() not in pickle.dumps(caught.value)
 
 
-def test_short_tokens_are_not_looked_for() -> None:
-    """A token of three characters is no secret, and does not tear words apart."""
-    error = DecodeError("the answer")
-    redact(BearerAuth(Token("a")), error)
-    assert str(error) == "the answer"
+@pytest.mark.parametrize(
+    ("token", "text", "shown"),
+    [
+        ("a", "the answer", "the answer"),
+        ("abc", "abc", "abc"),
+        ("mock", "the mock is mocked", "the *** is mocked"),
+        ("token", "tokens, token, x=token", "tokens, ***, x=***"),
+        ("longtoken", "verylongtokens", "very***s"),
+        ("longtoken", "LONGTOKEN l%6Fngtoken long\\u0074oken", "*** *** ***"),
+    ],
+)
+def test_how_tokens_are_looked_for(token: str, text: str, shown: str) -> None:
+    """Up to 3 characters are no secret; up to 7 are hidden as a word of their own; more are hidden anywhere."""
+    error = DecodeError(text, paths=(text,))
+    error.add_note(text)
+    redact(BearerAuth(Token(token)), error)
+    assert (str(error), error.paths, error.__notes__) == (shown, (shown,), [shown])
+
+
+def test_a_text_of_backslashes_is_searched_in_no_time() -> None:
+    """Looking for a token of backslashes ends, however many there are."""
+    assert Token("\\" * 40).hidden_in("\\" * 39) == "\\" * 39
+
+
+def test_what_stands_behind_an_error_becomes_a_note() -> None:
+    """A foreign exception is kept as a text without the token, and not as an object with all its frames."""
+    error = DecodeError("it broke")
+    error.__context__ = OSError(f"no {SECRET}")
+    redact(FLOWS[0], error)
+    assert [error.__context__, *error.__notes__] == [None, "behind it: OSError: no ***"]
+
+
+@pytest.mark.parametrize("token", [SECRET, Token(SECRET)])
+def test_the_token_of_a_flow_of_the_users_own(token: Any) -> None:
+    """A flow of the user's own that has a `token` is kept out of errors too."""
+
+    class Own(Challenge):
+        def __init__(self) -> None:
+            self.token = token
+
+    error = DecodeError(f"no {SECRET}")
+    redact(Own(), error)
+    assert str(error) == "no ***"
 
 
 def test_a_flow_without_a_token_redacts_nothing() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import copy
+import functools
 import inspect
+import multiprocessing
 import pickle
+import threading
 from typing import Any, is_typeddict
 
 import pytest
@@ -57,19 +61,76 @@ def _public_base(kind: type) -> str | None:
     return next((base.__name__ for base in above), None)
 
 
-@pytest.mark.parametrize("kind", PUBLIC)
-@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-def test_errors_can_be_pickled(kind: type[errors.AsyncChatError], protocol: int) -> None:
-    """An error keeps its class, message and attributes through pickle."""
+def tree(kind: type[errors.AsyncChatError]) -> list[type[errors.AsyncChatError]]:
+    """A class and all below it, whether they are exported or not."""
+    return [kind, *(below for child in kind.__subclasses__() for below in tree(child))]
+
+
+def told(kind: type[errors.AsyncChatError]) -> errors.AsyncChatError:
+    """An error with every attribute, a note, and a cause of this tree."""
     error = example(kind)
-    again = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301 - its own bytes
-    assert (type(again), again.args, vars(again), str(again)) == (kind, error.args, vars(error), str(error))
+    error.add_note("a note")
+    error.__cause__ = errors.NotFoundError("before it", status=404, request_id="q")
+    return error
 
 
-@pytest.mark.parametrize("kind", PUBLIC)
-def test_errors_can_be_copied(kind: type[errors.AsyncChatError]) -> None:
-    """A copy of an error has its attributes."""
-    assert vars(copy.copy(example(kind))) == vars(example(kind))
+def facts(error: BaseException | None) -> tuple[Any, ...]:
+    """All that is to be known of an error."""
+    return () if error is None else (type(error), error.args, str(error), vars(error), facts(error.__cause__))
+
+
+MAKERS = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    **{
+        f"pickle {protocol}": functools.partial(lambda how, error: pickle.loads(pickle.dumps(error, how)), protocol)  # noqa: S301
+        for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)
+    },
+}
+
+
+def test_every_class_is_tried() -> None:
+    """The classes that are tried are all there are."""
+    assert set(tree(errors.AsyncChatError)) >= set(CLASSES)
+    assert len(tree(errors.AsyncChatError)) >= 16
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize("kind", tree(errors.AsyncChatError))
+def test_errors_can_be_pickled_and_copied(kind: type[errors.AsyncChatError], make: Any) -> None:
+    """An error keeps its class, message, attributes, notes and cause through pickle and copies."""
+    error = told(kind)
+    names = set(inspect.signature(kind.__init__).parameters) - {"self", "message", "args", "kwargs", "call"}
+    assert names | {"__notes__"} <= set(vars(error)) | {"args"}
+    assert facts(make(error)) == facts(error)
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_a_copy_has_notes_of_its_own(make: Any) -> None:
+    """A note that is added to a copy is not added to the error."""
+    error = told(errors.ServerError)
+    make(error).add_note("another")
+    assert error.__notes__ == ["a note"]
+
+
+def test_a_foreign_cause_is_not_pickled() -> None:
+    """A cause of another library, which may not be pickled at all, is left behind."""
+    error = example(errors.ExportError)
+    error.__cause__ = OSError(threading.Lock())
+    assert pickle.loads(pickle.dumps(error)).__cause__ is None  # noqa: S301 - its own bytes
+
+
+def fail(kind: type[errors.AsyncChatError]) -> None:
+    raise told(kind)
+
+
+def test_errors_come_back_from_another_process() -> None:
+    """An error raised in a worker process arrives with all that it knew."""
+    context = multiprocessing.get_context("spawn")
+    kinds = tree(errors.AsyncChatError)
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        arrived = [future.exception() for future in [pool.submit(fail, kind) for kind in kinds]]
+    assert [facts(error)[:4] for error in arrived] == [facts(told(kind))[:4] for kind in kinds]
 
 
 def test_the_text_names_call_attempts_and_time() -> None:

@@ -23,8 +23,7 @@ import msgspec
 from asyncchat._codec.marks import nothing_skipped, page_marks
 from asyncchat._codec.patient import dump, keep_residue, read_patiently
 from asyncchat._codec.slices import row_texts
-from asyncchat._wire.response import Response
-from asyncchat.errors import DecodeError
+from asyncchat._wire.response import Response, decode_error
 from asyncchat.models import Count, Id, Instant, Page, RawRow, Record
 
 __all__ = ["Readers", "dump", "readers"]
@@ -65,7 +64,11 @@ def readers(kind: type[R]) -> Readers[R]:
 
 def _expect_ok(response: Response) -> None:
     if response.status != HTTPStatus.OK:
-        raise DecodeError(f"the answer's status is {response.status}, which brings nothing to read: 200 was expected")
+        raise decode_error(
+            response,
+            f"the answer's status is {response.status}, which brings nothing to read: 200 was expected. "
+            "Check that base_url is the API's",
+        )
 
 
 def _page_reader(kind: type[R]) -> Callable[[Response], Page[R]]:
@@ -117,17 +120,21 @@ def _raw_page_reader(kind: type[Record]) -> Callable[[Response], Page[RawRow]]:
             heads = _HEADS.decode(body)
             return _raw_page(heads, [bytes(row) for row in _RAW.decode(body).data])
         page = read_patiently(response, Page[kind])  # type: ignore[valid-type]
-        return _raw_page(page, _encoded_rows(body.decode()))
+        return _raw_page(page, _encoded_rows(response))
 
     return read
 
 
-def _encoded_rows(text: str) -> list[bytes]:
+def _encoded_rows(response: Response) -> list[bytes]:
     try:
-        return [row.encode() for row in row_texts(text)]
+        return [row.encode() for row in row_texts(response.body.removeprefix(_BOM).decode())]
     except ValueError as exc:
         reason = str(exc)
-    raise DecodeError(f"the answer cannot be passed on as JSON: {reason}", paths=("$.data",))
+    raise decode_error(
+        response,
+        f"the answer cannot be passed on as JSON: {reason}. Read these rows without raw(), or tell the API's makers",
+        paths=("$.data",),
+    )
 
 
 def _raw_page(page: Any, texts: Iterable[bytes]) -> Page[RawRow]:

@@ -13,9 +13,8 @@ from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from asyncchat._types import UNSET
-from asyncchat._wire.response import Response
+from asyncchat._wire.response import Response, decode_error
 from asyncchat._wire.timestamps import format_timestamp, parse_timestamp
-from asyncchat.errors import DecodeError
 from asyncchat.models import Record
 
 _PROBLEMS_SHOWN: Final = 3
@@ -138,7 +137,8 @@ def read_patiently(response: Response, kind: Any) -> Any:
         return record
     shown = "; ".join(f"{path} {reason}" for path, reason in problems[:_PROBLEMS_SHOWN])
     more = f" and {len(problems) - _PROBLEMS_SHOWN} more" if len(problems) > _PROBLEMS_SHOWN else ""
-    raise DecodeError(
+    raise decode_error(
+        response,
         f"the answer is not in the agreed shape: {shown}{more}. Check that base_url is the API's",
         paths=tuple(path for path, _ in problems),
     )

@@ -2,75 +2,37 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import re
 from collections.abc import Generator
-from typing import Final, Protocol, TypeVar, runtime_checkable
-from urllib.parse import quote
+from typing import Any, Final, Protocol, runtime_checkable
 
 import attrs
 
-from asyncchat._wire.request import Hidden, Request
+from asyncchat._policy.secret import Hidden, Token, bare, guarded
+from asyncchat._wire.request import Request
 from asyncchat._wire.response import Response
 from asyncchat.errors import AsyncChatError, ConfigurationError
 
-T = TypeVar("T")
-
-_TELLING: Final = 3
-"""So few characters are no secret, and would tear words apart."""
-_HIDDEN: Final = "***"
-_PLAIN: Final = re.compile(r"[\x21-\x7e]+")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.~-]+")
 _HOW: Final = 'auth takes "bearer", "header:NAME", "query:NAME" or an auth flow such as BearerAuth(token)'
-
-
-class Token:
-    """A secret that shows itself only to the auth flow that asks for `reveal()`."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str | Token) -> None:
-        """Take a token; space and line ends around it are dropped.
-
-        Raises:
-            ConfigurationError: It is empty, or holds anything but printable ASCII without spaces.
-        """
-        if not isinstance(text, str | Token):
-            raise ConfigurationError(f"the token must be a text, not {type(text).__name__}")
-        plain = text.reveal() if isinstance(text, Token) else text.strip()
-        if not plain:
-            raise ConfigurationError("the token is empty: give token=, or set ASYNCCHAT_API_TOKEN")
-        if not _PLAIN.fullmatch(plain):
-            raise ConfigurationError(
-                "the token holds a space, a line end or a character outside ASCII: it was probably copied wrongly"
-            )
-        self._text = plain
-
-    def reveal(self) -> str:
-        """The secret itself."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return f"Token({_HIDDEN!r})"
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        return repr(self)
-
-    def __reduce__(self) -> str | tuple[object, ...]:
-        raise TypeError("a token is not pickled: give it to the other process by its environment")
+_BODY_SEARCHED: Final = 64 * 2**10
+_CAUSE_SHOWN: Final = 200
 
 
 @runtime_checkable
 class Auth(Protocol):
-    """A flow that authorises requests: it yields each request to send, and is given the answer to it."""
+    """A flow that authorises requests: it yields each request to send, and is given the answer to it.
+
+    What a flow of your own has in an attribute `token`, a text, is kept out of errors as the token of the others is.
+    """
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
         """Yield the request with what authorises it; yield again to answer a challenge."""
         ...
 
 
+@guarded
 @attrs.frozen
 class BearerAuth:
     """The token in the header `Authorization: Bearer`."""
@@ -79,14 +41,17 @@ class BearerAuth:
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
         """Yield the request with the header."""
-        yield request.with_header("Authorization", f"Bearer {self.token.reveal()}")
+        yield request.with_header("Authorization", Hidden(f"Bearer {self.token.reveal()}"))
 
 
 def _check_name(_auth: object, _field: object, name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise ConfigurationError(f"the name that the token goes under is not usable: {name[:40]!r}")
+        raise ConfigurationError(
+            f"the name that the token goes under is not usable: {name[:40]!r}. Use letters, digits, and . _ ~ -"
+        )
 
 
+@guarded
 @attrs.frozen
 class HeaderAuth:
     """The token alone in a header of that name."""
@@ -96,9 +61,10 @@ class HeaderAuth:
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
         """Yield the request with the header."""
-        yield request.with_header(self.name, self.token.reveal())
+        yield request.with_header(self.name, Hidden(self.token.reveal()))
 
 
+@guarded
 @attrs.frozen
 class QueryAuth:
     """The token in a query parameter of that name. Servers and proxies tend to log queries: prefer a header."""
@@ -137,38 +103,54 @@ def make_auth(auth: str | Auth, token: str | Token | None) -> Auth:
     raise ConfigurationError(f"{_HOW}, not {auth[:40]!r}")
 
 
-def _spellings(auth: Auth) -> tuple[str, ...]:
-    """How a server may send the flow's token back."""
+def _token_of(auth: Auth) -> Token | None:
+    """The secret of a flow, of which a flow of the user's own may have none."""
     token = getattr(auth, "token", None)
-    if not isinstance(token, Token) or len(token.reveal()) <= _TELLING:
-        return ()
-    return token.reveal(), quote(token.reveal(), safe="")
+    if isinstance(token, str):
+        with contextlib.suppress(ConfigurationError):
+            return Token(token)
+    return token if isinstance(token, Token) else None
 
 
-def _without(spellings: tuple[str, ...], value: T) -> T | str:
+def _without(token: Token, value: Any) -> Any:
+    """A value without the token in its texts."""
     if isinstance(value, str):
-        return functools.reduce(lambda text, secret: text.replace(secret, _HIDDEN), spellings, str(value))
+        return token.hidden_in(value)
+    if isinstance(value, list | tuple):
+        return type(value)(_without(token, item) for item in value)
     return value
 
 
 def hidden(auth: Auth, text: str) -> str:
     """A text of the server's without the flow's token, should it have been sent back."""
-    return _without(_spellings(auth), text)
+    token = _token_of(auth)
+    return text if token is None else token.hidden_in(text)
 
 
 def conceal(auth: Auth, response: Response) -> Response:
-    """An answer without the flow's token, should a server have sent it back: an error may be made of it."""
-    spellings = _spellings(auth)
-    body = functools.reduce(
-        lambda body, secret: body.replace(secret.encode(), _HIDDEN.encode()), spellings, response.body
-    )
-    headers = {name: _without(spellings, value) for name, value in response.headers.items()}
+    """An answer without the flow's token, should a server have sent it back: an error may be made of it.
+
+    Of a body only the first 64 KiB are kept.
+    """
+    token = _token_of(auth)
+    if token is None:
+        return response
+    headers = {token.hidden_in(name): token.hidden_in(value) for name, value in response.headers.items()}
+    body = token.hidden_in(response.body[:_BODY_SEARCHED].decode("latin-1")).encode("latin-1")
     return attrs.evolve(response, headers=headers, body=body)
 
 
 def redact(auth: Auth, error: AsyncChatError) -> None:
-    """Take the flow's token out of an error."""
-    spellings = _spellings(auth)
-    error.args = tuple(_without(spellings, item) for item in error.args)
-    for name, value in vars(error).items():
-        setattr(error, name, _without(spellings, value))
+    """Take out of an error what may show the flow's token: in its texts, in the frames and exceptions behind it.
+
+    An exception behind it is told by a note.
+    """
+    behind = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if behind is not None:
+        error.add_note(f"behind it: {type(behind).__name__}: {behind!s:.{_CAUSE_SHOWN}}")
+    bare(error)
+    token = _token_of(auth)
+    if token is not None:
+        error.args = _without(token, error.args)
+        for name, value in vars(error).items():
+            setattr(error, name, _without(token, value))

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from asyncchat._policy.auth import Token
+from asyncchat._policy.secret import Token
 from asyncchat._profile.text import DEFAULT, config_file, parse_file, parse_profile
 from asyncchat.errors import ConfigurationError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from asyncchat._policy.auth import Token
+from asyncchat._policy.secret import Token
 from asyncchat.errors import ConfigurationError
 
 DEFAULT: Final = "default"

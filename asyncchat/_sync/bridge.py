@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
+import contextlib
 import os
 import sys
 import threading
 import warnings
 import weakref
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
+from anyio import CancelScope
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from asyncchat._client import AsyncClient
 from asyncchat.errors import ConfigurationError
 
 R = TypeVar("R")
+
+
+async def _until(stop: Future[None], function: Callable[..., Coroutine[Any, Any, R]], *args: object) -> R:
+    """Run a coroutine function, and cancel it once `stop` is set by another thread."""
+    loop = asyncio.get_running_loop()
+    with CancelScope() as scope:
+
+        def cancel(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: all has ended
+                loop.call_soon_threadsafe(scope.cancel)
+
+        stop.add_done_callback(cancel)
+        return await function(*args)
+    raise CancelledError
 
 
 class Bridge:
@@ -47,11 +64,12 @@ class Bridge:
         """
         self._refuse_own_loop()
         portal = self._ready_portal()
-        future: Future[R] = portal.start_task_soon(function, *args)
+        interrupted: Future[None] = Future()  # before the call begins: an interrupt may come while it is handed over
         try:
+            future: Future[R] = portal.start_task_soon(_until, interrupted, function, *args)
             return future.result()
         except BaseException:
-            future.cancel()
+            interrupted.set_result(None)
             raise
 
     def _refuse_own_loop(self) -> None:

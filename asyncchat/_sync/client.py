@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, cast, overload
 
 from asyncchat._client import AsyncClient
+from asyncchat._policy.secret import Token, out_of_sight
 from asyncchat._resources import AsyncConversations, AsyncMessages, AsyncModels
 from asyncchat._sync.bridge import Bridge
 from asyncchat._sync.twins import Awaits, Bound, Lists, Twin
@@ -82,7 +83,10 @@ class Client(Twin):
     """
 
     @_arguments_of(AsyncClient)
+    @out_of_sight
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if kwargs.get("token") is not None:
+            kwargs["token"] = Token(kwargs["token"])  # what is kept for a forked child shows nothing
         super().__init__(Bridge(functools.partial(AsyncClient, *args, **kwargs)), lambda client: client)
         self._owns_bridge = True
 

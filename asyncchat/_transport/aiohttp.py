@@ -16,14 +16,15 @@ import aiohttp
 from yarl import URL
 
 import asyncchat
+from asyncchat._policy.secret import Hidden, bare
 from asyncchat._transport.connections import Connector, send_once
-from asyncchat._transport.failures import CONNECT_SECONDS, translate
+from asyncchat._transport.failures import CONNECT_SECONDS, closed_meanwhile, translate
 from asyncchat._transport.tls import make_ssl
 from asyncchat._wire.encodings import ACCEPTED, Body
 from asyncchat._wire.redirects import REDIRECTS, next_url
-from asyncchat._wire.request import Hidden, Request
+from asyncchat._wire.request import Request
 from asyncchat._wire.response import Response
-from asyncchat.errors import APIConnectionError, AsyncChatError, ConfigurationError, DecodeError
+from asyncchat.errors import APIConnectionError, ConfigurationError, DecodeError
 
 _IDLE_SECONDS: Final = 30.0
 _USER_AGENT: Final = (
@@ -57,6 +58,7 @@ class AiohttpTransport:
         self._trust_env = trust_env
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
 
     async def send(self, request: Request, *, timeout: float | None, max_body: int) -> Response:  # noqa: ASYNC109
         """Send a request and read the whole answer. No cookie is kept; reads are redirected within their origin.
@@ -68,32 +70,45 @@ class AiohttpTransport:
             APIConnectionError: No usable answer came.
             APIStatusError: The answer is a redirect that is not followed (`_wire.redirects`).
             DecodeError: The body is larger than allowed, or its encoding cannot be read.
-            ConfigurationError: The client belongs to another event loop.
+            ConfigurationError: The client belongs to another event loop or process.
         """
+        session = self._session_of_loop()
         now = asyncio.get_running_loop().time
         end = None if timeout is None else now() + timeout
         trail = [Hidden(self._base_url + request.path + (f"?{request.query}" if request.params else ""))]
+        failure: BaseException
         try:
             while True:
-                answer = await self._exchange(request, trail, None if end is None else end - now(), max_body)
+                answer = await self._exchange(session, request, trail, None if end is None else end - now(), max_body)
                 if not isinstance(answer, str):
                     return answer
                 trail.append(Hidden(answer))
-        except AsyncChatError as exc:
-            failure = exc.with_traceback(None)  # frames below have variables that show the token
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             failure = translate(exc)
-        raise failure  # out of the handler: its exception, which holds the token in its headers, is not the context
+        except BaseException as exc:  # noqa: BLE001 - it is raised again, below
+            failure = bare(exc)
+        if self._session is not session and isinstance(failure, Exception):
+            failure = closed_meanwhile()
+        # Out of the handler, and without the frames inside: they hold the URL and headers, and these the token.
+        try:
+            raise failure
+        finally:
+            del failure
 
     async def _exchange(
-        self, request: Request, trail: Sequence[str], seconds: float | None, max_body: int
+        self,
+        session: aiohttp.ClientSession,
+        request: Request,
+        trail: Sequence[str],
+        seconds: float | None,
+        max_body: int,
     ) -> Response | str:
         """Ask the last URL of the trail: the answer, or the URL that it sends us to."""
         if seconds is not None and seconds <= 0:  # aiohttp takes 0 for no bound
             raise TimeoutError
         limits = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS, sock_read=_IDLE_SECONDS)
         url = URL(str(trail[-1]), encoded=True)
-        async with self._session_of_loop().request(
+        async with session.request(
             request.method, url, headers=request.headers, data=request.body, timeout=limits, allow_redirects=False
         ) as answer:
             if answer.status in REDIRECTS:
@@ -114,7 +129,12 @@ class AiohttpTransport:
                 auto_decompress=False,
                 middlewares=(send_once,),
             )
-            self._loop = loop
+            self._loop, self._process = loop, os.getpid()
+        elif self._process != os.getpid():
+            raise ConfigurationError(
+                "this client was first used in another process, which goes on using its connections: "
+                "make one client per process, after the fork"
+            )
         elif self._loop is not loop:
             raise ConfigurationError(
                 "this client was first used in another event loop and is bound to it: make one client per loop, "
@@ -123,10 +143,14 @@ class AiohttpTransport:
         return self._session
 
     async def aclose(self) -> None:
-        """Close every connection. May be called twice."""
+        """Close every connection: calls under way end with an error. May be called twice."""
         session, self._session = self._session, None
-        if session is not None:
+        if session is None:
+            return
+        if self._process == os.getpid():
             await session.close()
+        else:
+            session.detach()
 
     def __del__(self) -> None:
         session = getattr(self, "_session", None)
@@ -134,6 +158,8 @@ class AiohttpTransport:
             return
         connector = session.connector
         session.detach()
+        if self._process != os.getpid():
+            return
         if connector is not None:
             _begin(connector.close())
         warnings.warn(

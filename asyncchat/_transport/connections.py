@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import select
-from typing import TYPE_CHECKING, Final
+import warnings
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 import aiohttp
@@ -12,6 +14,7 @@ from asyncchat._transport.failures import translate
 
 if TYPE_CHECKING:
     import ssl as ssl_module
+    from collections.abc import Callable
 
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
@@ -28,6 +31,9 @@ class Connector(aiohttp.TCPConnector):
     lost, or get an answer that is not its own. aiohttp sees neither while its event loop is busy elsewhere, and never
     looks for the second; so this asks the socket itself, as urllib3 and httpcore do.
 
+    Only the process that opened connections closes them. A forked child shares their sockets, and the selector that
+    watches them: closing them there says good-bye to the server, and makes the parent deaf.
+
     Args:
         ssl: The TLS context, None for the system's CAs.
     """
@@ -35,6 +41,11 @@ class Connector(aiohttp.TCPConnector):
     def __init__(self, ssl: ssl_module.SSLContext | None) -> None:
         super().__init__(limit=0, ssl=True if ssl is None else ssl, keepalive_timeout=_KEPT_SECONDS)
         self._used: WeakSet[ResponseHandler] = WeakSet()
+        self._process = os.getpid()
+
+    def __del__(self, _warnings: Any = warnings, getpid: Callable[[], int] = os.getpid) -> None:
+        if getattr(self, "_process", None) == getpid():
+            super().__del__(_warnings)
 
     async def connect(
         self,

@@ -72,6 +72,15 @@ _TRANSLATIONS: Final[tuple[tuple[type[Exception], Callable[[Any], APIConnectionE
 )
 
 
+def closed_meanwhile() -> APIConnectionError:
+    """The error of a request whose client was closed while it was under way."""
+    return APIConnectionError(
+        "the client was closed while the request was under way: await what it does before closing it",
+        sent=True,
+        retryable=False,
+    )
+
+
 def translate(exc: Exception) -> APIConnectionError:
     """What an exception of aiohttp or the system means here.
 

@@ -22,6 +22,7 @@ _PARTS: Final = re.compile(r"(?:^|[;,\s])(r|remaining|t|reset)=([0-9]{1,12})(?=$
 _SHORT: Final = {"r": "r", "remaining": "r", "t": "t", "reset": "t"}
 _EPOCH: Final = 1_000_000_000
 """A reset from here on is a time, not a number of seconds."""
+_ID_SHOWN: Final = 200
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 
 
@@ -112,8 +113,6 @@ def _combined(text: str | None) -> tuple[int, int] | None:
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """What the server calls this request, under whichever of the usual names."""
-    for name in _REQUEST_IDS:
-        if headers.get(name):
-            return headers[name][:200]
-    return None
+    """What the server calls this request, under whichever of the usual names; what is too long to be one is none."""
+    found = (headers.get(name, "") for name in _REQUEST_IDS)
+    return next((text for text in found if 0 < len(text) <= _ID_SHOWN), None)

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import SplitResult, unquote_plus, urlencode, urljoin, urlsplit
 
-from asyncchat._wire.request import Hidden, Request
+from asyncchat._policy.secret import Hidden
+from asyncchat._wire.request import Request
 from asyncchat._wire.response import Response
 from asyncchat.errors import APIStatusError
 

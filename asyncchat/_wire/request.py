@@ -19,15 +19,6 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _MAX_LIMIT: Final = 2**31 - 1
 
 
-class Hidden(str):
-    """A secret among the parameters: a text that a repr does not show."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-
 def _upper(method: str) -> str:
     return method.upper()
 
@@ -51,13 +42,15 @@ def _check_path(_request: Request, _field: object, path: str) -> None:
 
 def _check_method(_request: Request, _field: object, method: str) -> None:
     if not _TOKEN.fullmatch(method):
-        raise ConfigurationError(f"method is no HTTP method: {method[:20]!r}")
+        raise ConfigurationError(f"method is no HTTP method: {method[:20]!r}; write GET, or what the reference says")
 
 
 def _check_headers(_request: Request, _field: object, headers: Pairs) -> None:
     for name, value in headers:
         if not _TOKEN.fullmatch(name) or re.search(r"[\r\n\0]", value):
-            raise ConfigurationError(f"header {name[:40]!r} cannot be sent: it has a character that HTTP forbids")
+            raise ConfigurationError(
+                f"header {name[:40]!r} cannot be sent: it has a character that HTTP forbids. Remove line ends"
+            )
 
 
 @attrs.frozen

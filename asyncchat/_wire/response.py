@@ -15,6 +15,7 @@ from asyncchat._wire.headers import Budget, parse_budget, parse_http_date, parse
 from asyncchat.errors import APIStatusError, DecodeError
 
 _BODY_SHOWN: Final = 2_000
+_TYPE_SHOWN: Final = 60
 _MESSAGE_SHOWN: Final = 300
 _MESSAGE_FIELDS: Final = ("message", "error", "detail")
 
@@ -73,7 +74,7 @@ class Response:
         with contextlib.suppress(ValueError, RecursionError):
             return json.loads(self.body.decode("utf-8-sig"))
         # out of the handler: its exception, which holds the whole body, is not the context
-        raise DecodeError(describe_body(self), retryable=True)
+        raise decode_error(self, describe_body(self), retryable=True)
 
     def retry_after(self, now: float) -> float | None:
         """Seconds that the server asks to wait, None when it does not say.
@@ -92,9 +93,24 @@ class Response:
         return parse_budget(self.headers, now)
 
 
+def decode_error(
+    response: Response, message: str, *, paths: tuple[str, ...] = ("$",), retryable: bool = False
+) -> DecodeError:
+    """The error of an answer that is not in the agreed shape."""
+    known_as = response.request_id
+    return DecodeError(
+        message + (f" (request id {known_as})" if known_as else ""),
+        paths=paths,
+        retryable=retryable,
+        status=response.status,
+        request_id=known_as,
+    )
+
+
 def describe_body(response: Response) -> str:
     """Say what came instead of the agreed JSON."""
-    kind = response.headers.get("content-type", "no content type").split(";")[0].strip()[:60]
+    kind = response.headers.get("content-type", "no content type").split(";")[0].strip()
+    kind = kind if len(kind) <= _TYPE_SHOWN else "an odd content type"
     what = "an HTML page" if response.body.lstrip()[:1] == b"<" else f"{len(response.body)} bytes of {kind}"
     return f"the answer ({response.status}) is not JSON but {what}: check that base_url is the API's"
 

@@ -13,6 +13,7 @@ from asyncchat.errors import ConfigurationError
 _Instant = Annotated[datetime, Meta(tz=True)]
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _EXAMPLE: Final = "2025-05-05T05:05:05+0700"
+_SHOWN: Final = 40
 
 
 def parse_timestamp(text: str) -> datetime:
@@ -24,7 +25,8 @@ def parse_timestamp(text: str) -> datetime:
     try:
         return convert(text, _Instant)
     except ValidationError:
-        raise ValueError(f"not a timestamp with an offset, such as {_EXAMPLE}: {text[:40]!r}") from None
+        shown = repr(text) if len(text) <= _SHOWN else f"{len(text)} characters"  # of what is cut no secret is found
+        raise ValueError(f"not a timestamp with an offset, such as {_EXAMPLE}: {shown}") from None
 
 
 def format_timestamp(moment: datetime) -> str:

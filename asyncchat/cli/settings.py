@@ -101,6 +101,8 @@ def _token_in(file: str) -> str:
             return sys.stdin.readline()
         return Path(file).read_text(encoding="utf-8")
     except OSError as exc:
-        raise ConfigurationError(f"--token-file {file}: {exc.strerror}") from None
+        wrong = f": {exc.strerror}. Give a file that you may read"
     except UnicodeDecodeError:
-        raise ConfigurationError(f"--token-file {file} holds no text") from None
+        wrong = " holds no text: give a file with the token alone"
+    # out of the handler: its exception, which holds the file's bytes, is not the context
+    raise ConfigurationError(f"--token-file {file}{wrong}")

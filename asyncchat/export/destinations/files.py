@@ -213,7 +213,9 @@ def read_report(root: Path) -> ExportReport | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as exc:
-        raise ConfigurationError(f"{root / MANIFEST} cannot be read ({exc.strerror})") from None
+        raise ConfigurationError(
+            f"{root / MANIFEST} cannot be read ({exc.strerror}): make it readable, or give another folder"
+        ) from None
     try:
         return ExportReport.from_manifest(str(root), json.loads(data))
     except (KeyError, TypeError, ValueError, RecursionError):

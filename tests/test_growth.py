@@ -1,0 +1,99 @@
+"""Clients that are used for long: neither objects nor files nor threads become more."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cancelling import lines
+
+from asyncchat import APIConnectionError, AsyncClient, Client
+from asyncchat.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OPEN = Path("/proc/self/fd")
+
+
+def figures() -> tuple[int, int]:
+    """Objects that the garbage collector knows, and open files."""
+    for _ in range(3):
+        gc.collect()
+    return len(gc.get_objects()), sum(1 for _ in OPEN.iterdir()) if OPEN.is_dir() else 0
+
+
+async def _growth(call: Callable[[], Any], calls: int) -> tuple[int, int]:
+    """What is there more after the last four fifths of so many calls."""
+    for _ in range(calls // 5):
+        await call()
+    before = figures()
+    for _ in range(calls - calls // 5):
+        await call()
+    after = figures()
+    return after[0] - before[0], after[1] - before[1]
+
+
+async def _growth_over_sockets(calls: int) -> tuple[int, int]:
+    async with lines() as server, AsyncClient(server.base_url, token="t0ken") as chat:
+        grown = await _growth(lambda: chat.models.get(1), calls)
+        assert server.answered == calls
+    return grown
+
+
+@pytest.mark.asyncio
+async def test_2_000_calls_in_turn() -> None:
+    """2,000 calls over sockets, one after the other, leave no more objects and files than 400."""
+    objects, files = await _growth_over_sockets(2_000)
+    assert objects < 100
+    assert files == 0
+
+
+@pytest.mark.large
+@pytest.mark.asyncio
+async def test_10_000_calls_in_turn() -> None:
+    """10,000 calls over sockets, one after the other, leave no more objects and files than 2,000."""
+    objects, files = await _growth_over_sockets(10_000)
+    assert objects < 100
+    assert files == 0
+
+
+@pytest.mark.asyncio
+async def test_500_failures_in_turn(caplog: pytest.LogCaptureFixture) -> None:
+    """Calls that fail leave no more objects than calls that do not: no error keeps its frames alive."""
+    caplog.set_level(logging.CRITICAL, "asyncchat")  # what is logged is kept for the report
+
+    async def fail() -> None:
+        with contextlib.suppress(APIConnectionError):
+            await chat.models.get(1)
+
+    gc.collect()
+    async with AsyncClient("http://127.0.0.1:1", token="t0ken", retry=0) as chat:
+        objects, files = await _growth(fail, 500)
+    assert objects < 100
+    assert files == 0
+
+
+def test_blocking_clients_in_turn() -> None:
+    """Blocking clients that are made, used and closed leave neither objects nor files nor threads."""
+    with Sandbox(conversations=5) as box:
+
+        def use() -> None:
+            with Client(box.base_url, token=box.token) as chat:
+                chat.models.list().count()
+
+        for _ in range(10):
+            use()
+        before = figures()
+        for _ in range(20):
+            use()
+        after = figures()
+        threads = [thread.name for thread in threading.enumerate()]
+    assert after[1] - before[1] <= 2
+    assert not any(name.startswith("asyncchat-loop") for name in threads)
+    assert after[0] - before[0] < 2_000
