@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from answers import answer, mock, model, no_tasks_left, page
 
-from asyncchat import ConfigurationError, Request, Response, ServerError
+from asyncchat import APIConnectionError, ConfigurationError, Request, Response, ServerError
 from asyncchat.testing import json_response
 
 pytestmark = pytest.mark.asyncio
@@ -34,23 +34,23 @@ async def test_closing_twice() -> None:
     await client.aclose()
 
 
-async def test_a_call_that_waits_is_not_sent_after_closing() -> None:
-    """A call that waits for its slot while the client is closed sends nothing any more."""
-    started, go_on = asyncio.Event(), asyncio.Event()
+async def test_calls_end_when_their_client_is_closed() -> None:
+    """A call that is under way, and one that waits for its slot, end with an error, and send nothing any more."""
+    started = asyncio.Event()
 
     async def handler(_: Request) -> Response:
         started.set()
-        await go_on.wait()
-        return OK
+        await asyncio.Event().wait()
+        raise AssertionError
 
     client, transport = mock(handler, max_concurrency=1)
     first, second = (asyncio.create_task(client.models.get(i)) for i in (1, 2))
     await started.wait()
     await client.aclose()
-    go_on.set()
-    assert (await first).id == 1
-    with pytest.raises(ConfigurationError, match="this client is closed"):
-        await second
+    for call, sent in ((first, True), (second, False)):
+        with pytest.raises(APIConnectionError, match="the client was closed") as caught:
+            await call
+        assert caught.value.sent == sent
     assert len(transport.requests) == 1
 
 

@@ -181,7 +181,7 @@ def test_a_blocking_client_that_is_closed_ends_them(telemetry: Telemetry) -> Non
         chat.close()
         for call in calls:
             call.result(timeout=30)
-    assert [facts(span)["error.type"] for span in telemetry.spans()] == ["APIConnectionError"] * 4
+    assert [facts(span)["error.type"] for span in telemetry.spans()] == ["CancelledError"] * 4
     assert telemetry.hook._open == {}
 
 

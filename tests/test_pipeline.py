@@ -31,6 +31,7 @@ from asyncchat import (
     RetryPolicy,
     ServerError,
 )
+from asyncchat._transport.base import SystemClock
 from asyncchat.testing import FakeClock, MockTransport, json_response
 
 pytestmark = pytest.mark.asyncio
@@ -247,6 +248,19 @@ async def test_a_hook_that_raises_harms_no_call(caplog: pytest.LogCaptureFixture
     assert (await client.models.get(1)).id == 1
     assert [type(event) for event in told] == [RequestEvent, ResponseEvent]
     assert ["the hook's own" in record.exc_text for record in caplog.records if record.exc_text] == [True, True]
+
+
+async def test_closing_ends_a_wait() -> None:
+    """A call that waits for a pause to end, or for a slot, is told at once that its client was closed."""
+    client = AsyncClient(transport=MockTransport([BUSY]), clock=SystemClock(), max_concurrency=1)
+    calls = [asyncio.create_task(client.models.get(1)) for _ in range(3)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    await client.aclose()
+    ends = await asyncio.gather(*calls, return_exceptions=True)
+    assert {str(end) for end in ends} == {str(ends[0])}
+    assert "the client was closed" in str(ends[0])
+    await no_tasks_left()
 
 
 async def test_the_base_url_of_a_mock_is_checked_too() -> None:

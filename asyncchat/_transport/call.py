@@ -97,6 +97,14 @@ class Call:
             retry_after=seconds,
         )
 
+    def closed(self) -> AsyncChatError:
+        """The error when the client was closed meanwhile."""
+        return APIConnectionError(
+            "the client was closed while the call was under way: await what it does before closing it",
+            sent=self.attempt > 0,
+            retryable=False,
+        )
+
     def out_of_time(self) -> AsyncChatError:
         """The error when its deadline has passed."""
         last = f"; the attempt before ended with: {self.failure.args[0]}" if self.failure else ""

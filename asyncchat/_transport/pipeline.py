@@ -59,6 +59,7 @@ class Pipeline:
         self._sender = Sender(transport, auth, clock=clock, base_url=base_url)
         self._load = Load(concurrency=Concurrency(max_concurrency), rate=Rate(max_rate))
         self._slots = Slots(self._load.concurrency.slots)
+        self._under_way: set[anyio.CancelScope] = set()
 
     async def call(self, request: Request, read: Callable[[Response], T], options: CallOptions) -> T:
         """Send a request, again where the policy says so, and read its answer.
@@ -68,8 +69,14 @@ class Pipeline:
         """
         self._sender.check_open()
         call = Call(request, options, self._clock.monotonic())
-        with anyio.move_on_after(options.deadline):
-            return await self._until_done(call, read)
+        with anyio.move_on_after(options.deadline) as scope:
+            self._under_way.add(scope)
+            try:
+                return await self._until_done(call, read)
+            finally:
+                self._under_way.discard(scope)
+        if self._sender.closed:
+            raise self._given_up(call, call.closed(), "answer")
         raise self._given_up(call, call.out_of_time(), "deadline")
 
     async def _until_done(self, call: Call, read: Callable[[Response], T]) -> T:
@@ -206,5 +213,8 @@ class Pipeline:
             tell(call.options.hooks, PauseEvent(seconds=seconds, status=status))
 
     async def aclose(self) -> None:
-        """Close the transport. May be called twice."""
+        """Close the transport: calls that are under way, or wait, end with an error at once. May be called twice."""
+        self._sender.closed = True
+        for scope in tuple(self._under_way):
+            scope.cancel()
         await self._sender.aclose()
