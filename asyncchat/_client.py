@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import ssl as ssl_module
 from collections.abc import Callable, Iterable
@@ -35,9 +36,19 @@ def check_rate(rate: float | None) -> float | None:
     Raises:
         ConfigurationError: It is neither a number above 0 nor None.
     """
-    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0):
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf):
         raise ConfigurationError(f"max_rate takes requests a second above 0, or None, not {rate!r:.80}")
     return rate
+
+
+def check_switch(value: bool | Unset, name: str) -> None:
+    """Refuse what is neither on nor off: a text such as "no" would be on.
+
+    Raises:
+        ConfigurationError: It is no bool.
+    """
+    if not isinstance(value, bool | Unset):
+        raise ConfigurationError(f"{name} takes True or False, not {value!r:.80}")
 
 
 def _whole(response: Response) -> Response:
@@ -106,6 +117,8 @@ class AsyncClient:
         clock: Clock | None = None,
     ) -> None:
         said = make_profile(profile)
+        check_switch(allow_http, "allow_http")
+        check_switch(trust_env, "trust_env")
         chosen = settle(
             {
                 "timeout": timeout,
@@ -123,7 +136,7 @@ class AsyncClient:
         self._base_url: str | None = None
         if transport is None:
             self._base_url = resolve_base_url(base_url, allow_http=allow_http, profile=said)
-            authority = ssl or (said.ca_file if said else None)
+            authority = said.ca_file if ssl is None and said else ssl
             transport = AiohttpTransport(self._base_url, ssl=authority, trust_env=proxies)
         else:
             named = base_url or (said.base_url if said else None)

@@ -122,6 +122,11 @@ def resolve_base_url(
     return check_base_url(found, allow_http=allow_http)
 
 
+def _said(name: str, environ: Mapping[str, str] | None) -> str | None:
+    """A variable. No frame that an error may leave through has the whole environment in a local."""
+    return os.environ.get(name) if environ is None else environ.get(name)
+
+
 def resolve_auth(
     auth: str | Auth | None,
     token: str | Token | None,
@@ -138,11 +143,10 @@ def resolve_auth(
     Raises:
         ConfigurationError: There is no token, or no such flow, or the profile's token is for another server.
     """
-    env = os.environ if environ is None else environ
     if auth is None:
-        auth = env.get(ENV_AUTH) or (profile.auth if profile else None) or "bearer"
+        auth = _said(ENV_AUTH, environ) or (profile.auth if profile else None) or "bearer"
     if token is None and isinstance(auth, str):
-        token = env.get(ENV_TOKEN)
+        token = _said(ENV_TOKEN, environ)
         if not token and profile is not None:
-            token = profile.token_for(base_url, env) or token
+            token = profile.token_for(base_url, environ) or token
     return make_auth(auth, token)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncchat import APIConnectionError, APIStatusError, AsyncChatError, DecodeError, RateLimitError
+from asyncchat import APIConnectionError, APIStatusError, AsyncChatError, DecodeError
 from asyncchat._policy.quota import Outage, RetryQuota
 
 
@@ -51,18 +51,8 @@ def test_a_quota_is_never_negative(errors: list[AsyncChatError]) -> None:
         assert 0 <= quota.level <= quota.size
 
 
-def test_waiting_as_asked_costs_no_quota() -> None:
-    """A retry after a Retry-After that the whole client waits for is free; one after a bare 429 costs 5."""
-    asked = RateLimitError("slow down", status=429, retry_after=1.0)
-    bare = RateLimitError("slow down", status=429)
-    told, guessed = RetryQuota().spend(asked), RetryQuota().spend(bare)
-    assert told is not None
-    assert guessed is not None
-    assert (told.level, guessed.level) == (100.0, 95.0)
-
-
-def test_requests_that_are_turned_away_together_pay_once() -> None:
-    """What another one has paid for is free, as long as there is anything left."""
+def test_what_is_paid_is_free() -> None:
+    """What another request has paid for is free, as long as there is anything left."""
     assert RetryQuota(level=5).spend(status_error(503), paid=True) == RetryQuota(level=5)
     assert RetryQuota(level=4).spend(status_error(503), paid=True) is None
     assert RetryQuota(level=50).spend(status_error(500), paid=True) == RetryQuota(level=40)

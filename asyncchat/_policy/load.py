@@ -17,6 +17,10 @@ _LONGEST: Final = 3_600.0
 """Seconds of a Retry-After that are kept to; a server that asks for more is tried again after them."""
 _LONGEST_BUDGET: Final = 120.0
 _BREATH: Final = 1.0
+_LONGEST_BREATH: Final = 10.0
+_LATE: Final = 0.01
+"""Seconds by which a sleep may be late without slowing the rate."""
+_STALE: Final = 120.0
 
 
 @attrs.define
@@ -52,14 +56,23 @@ class Load:
         """Requests in flight at most, and those a second that the server was last seen to take."""
         return self.concurrency.slots, self.rate.limit
 
-    def book(self, now: float) -> float:
-        """Take the next place at the rate: the seconds until then. It counts while `rate` is the same."""
+    def held(self, now: float, *, patient: bool) -> float:
+        """Seconds for which nothing may be sent: a pause, and for patient calls the time until the next probe."""
+        pause = self.pause.wait(now)
+        return max(pause, self.outage.wait(now)) if patient and self.outage is not None else pause
+
+    def place(self, now: float) -> float:
+        """Seconds until the rate allows the next request."""
+        return 0.0 if self.rate.at(now) is None else max(0.0, self.next_at - now)
+
+    def depart(self, now: float) -> None:
+        """A request goes out: the next one at the rate goes after it, and in an outage the next probe."""
         rate = self.rate.at(now)
-        if rate is None:
-            return 0.0
-        start = max(self.next_at, now)
-        self.next_at = start + 1.0 / rate
-        return start - now
+        if rate is not None:
+            due = self.next_at if now - self.next_at <= _LATE else now
+            self.next_at = due + 1.0 / rate
+        if self.outage is not None and not self.outage.wait(now):
+            self.outage = self.outage.probed(now)
 
     def succeeded(self, now: float, elapsed: float, *, busy: bool) -> None:
         """A request was answered with what was asked for.
@@ -80,18 +93,17 @@ class Load:
         self.alive_at = now
         self.meter.take(now)
 
-    def budget(self, now: float, budget: Budget, *, in_flight: int, status: int) -> float:
+    def budget(self, now: float, budget: Budget, *, in_flight: int) -> float:
         """An answer told how many requests may still come: the seconds of the pause that begins, 0.0 for none.
 
         Args:
             now: The time.
             budget: What was told.
             in_flight: Requests that are on their way, and will be counted too.
-            status: Of the answer.
         """
         if budget.remaining > in_flight or not 0 < budget.seconds <= _LONGEST_BUDGET:
             return 0.0
-        return self._pause(now, budget.seconds, status)
+        return self._pause(now, budget.seconds, _TOO_MANY)
 
     def throttled(self, now: float, error: APIStatusError, *, sent_at: float, delay: float) -> float:
         """A 429 or 503 came: the seconds of the pause that begins, 0.0 for none.
@@ -123,7 +135,7 @@ class Load:
         rate = self.rate.at(now)
         if too_many and rate and self.rate.settled and not self.rate.misses:
             return 1.0 / rate
-        return delay * 2.0 ** min(self.rate.misses, 5) if too_many else delay
+        return max(delay, min(delay * 2.0**self.rate.misses, _LONGEST_BREATH)) if too_many else delay
 
     def _pause(self, now: float, seconds: float, status: int) -> float:
         longer = self.pause.extended(now, seconds, status)
@@ -141,13 +153,18 @@ class Load:
             self.concurrency = self.concurrency.slower(now)
 
     def pay(self, now: float, error: AsyncChatError, *, sent_at: float) -> bool:
-        """Pay one retry; False when nothing is left for it."""
-        paid = sent_at < self.paid_at
+        """Pay one retry; False when nothing is left for it.
+
+        Of requests that were on their way together when the server turned one away, that one pays. None does where the
+        server says how long to wait and has answered others since: waiting is all that it wants.
+        """
+        asked = getattr(error, "retry_after", None) is not None
+        paid = sent_at < self.paid_at or (asked and self.alive_at >= self.paid_at)
         quota = self.quota.spend(error, paid=paid)
         if quota is None:
             return False
         self.quota = quota
-        if not paid:
+        if sent_at >= self.paid_at:
             self.paid_at = now
         return True
 
@@ -157,15 +174,6 @@ class Load:
 
     def wait_out(self, now: float, patience: float) -> bool:
         """Nothing is left for retries: whether the outage is still waited out."""
-        if self.outage is None:
+        if self.outage is None or now > self.outage.next_at + _STALE:  # nobody has looked since
             self.outage = Outage(now)
         return now - self.outage.since < patience
-
-    def probe(self, now: float) -> float:
-        """In an outage: seconds until one request may go out to see, 0.0 when this one may. 0.0 without an outage."""
-        if self.outage is None:
-            return 0.0
-        wait = self.outage.wait(now)
-        if wait <= 0:
-            self.outage = self.outage.probed(now)
-        return wait

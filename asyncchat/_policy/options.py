@@ -26,6 +26,8 @@ def _count(_options: object, field: attrs.Attribute[int], value: int) -> None:
 
 
 def _as_tuple(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
+    if not isinstance(hooks, Iterable):
+        raise ConfigurationError(f"hooks takes callables in a list, not {hooks!r:.80}")
     return tuple(hooks)
 
 

@@ -19,10 +19,8 @@ _PROBES: Final = (5.0, 10.0, 20.0, 40.0, 60.0)
 class RetryQuota:
     """A bucket that retries are paid from, so that an outage is not answered with a multiple of the load.
 
-    A retry costs 10, or 5 after a 429 or 503, or nothing where that said how long to wait: then the whole client waits,
-    and waiting is all the server wants. A success brings 5 back. So in an outage the bucket pays ten retries and then
-    none, while a server that turns away half of all requests is still worth them. Of requests that were on their way
-    together when the server turned one away, that one pays.
+    A retry costs 10, or 5 after a 429 or 503. A success brings 5 back. So in an outage the bucket pays ten retries and
+    then none, while a server that turns away half of all requests is still worth them.
     """
 
     level: float = 100.0
@@ -33,11 +31,9 @@ class RetryQuota:
 
         Args:
             error: What is retried.
-            paid: Whether another request that was turned away with it has paid for both.
+            paid: Whether a 429 or 503 costs nothing as long as there is anything left.
         """
         throttled = getattr(error, "status", 0) in THROTTLED
-        if throttled and getattr(error, "retry_after", None) is not None:
-            return self
         left = self.level - (_THROTTLED_RETRY if throttled else _RETRY)
         if left < 0:
             return None

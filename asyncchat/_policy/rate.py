@@ -84,7 +84,8 @@ class Meter:
         return taken
 
     def _burst(self, now: float) -> Taken:
-        return Taken(len(self.recent), now - self.recent[0]) if self.recent else Taken(0, 0.0)
+        recent = [at for at in self.recent if now - at <= _SHORT]
+        return Taken(len(recent), now - recent[0]) if recent else Taken(0, 0.0)
 
 
 @attrs.frozen
@@ -155,7 +156,7 @@ class Rate:
     def _missed(self, now: float, speed: float | None) -> Rate:
         if speed is None or self.misses + 1 < _MISSES:
             return attrs.evolve(self, misses=self.misses + 1)
-        return self._with(now, speed / 2, settled=self.settled)
+        return attrs.evolve(self._with(now, speed / 2, settled=self.settled), rising=True)
 
     def _with(self, now: float, limit: float, *, settled: bool) -> Rate:
         return attrs.evolve(self, limit=max(limit, _LOWEST), since=now, settled=settled, rising=False, misses=0)

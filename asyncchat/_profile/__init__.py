@@ -178,11 +178,13 @@ def _read(file: Path) -> tuple[str, int]:
     problem = "it is not UTF-8"
     try:
         with file.open("rb") as opened:
-            return opened.read().decode("utf-8"), os.fstat(opened.fileno()).st_mode
+            return opened.read().decode("utf-8-sig"), os.fstat(opened.fileno()).st_mode
     except OSError as exc:
         problem = exc.strerror or str(exc)
     except UnicodeDecodeError:
         pass  # it holds the bytes, so the error is raised out of the handler
+    except ValueError:
+        problem = "its name cannot be one"
     raise ConfigurationError(f"the profiles in {file} cannot be read ({problem})")
 
 

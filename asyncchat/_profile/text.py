@@ -88,7 +88,7 @@ def parse_file(text: str, file: Path) -> dict[str, Any]:
     """
     try:
         tables, problem = tomllib.loads(text), ""
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:  # a TOMLDecodeError, or a number of too many digits
         tables, problem = {}, str(exc)
     if problem:  # out of the handler: its exception may hold the whole text
         raise ConfigurationError(f"{file} is no TOML: {problem}")

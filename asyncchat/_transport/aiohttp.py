@@ -18,7 +18,7 @@ from yarl import URL
 import asyncchat
 from asyncchat._policy.secret import Hidden, bare
 from asyncchat._transport.connections import Connector, send_once
-from asyncchat._transport.failures import CONNECT_SECONDS, closed_meanwhile, translate
+from asyncchat._transport.failures import CONNECT_SECONDS, IDLE_SECONDS, closed_meanwhile, translate
 from asyncchat._transport.tls import make_ssl
 from asyncchat._wire.encodings import ACCEPTED, Body
 from asyncchat._wire.redirects import REDIRECTS, next_url
@@ -26,7 +26,6 @@ from asyncchat._wire.request import Request
 from asyncchat._wire.response import Response
 from asyncchat.errors import APIConnectionError, ConfigurationError, DecodeError
 
-_IDLE_SECONDS: Final = 30.0
 _USER_AGENT: Final = (
     f"asyncchat/{asyncchat.__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
 )
@@ -73,16 +72,14 @@ class AiohttpTransport:
             ConfigurationError: The client belongs to another event loop or process.
         """
         session = self._session_of_loop()
-        now = asyncio.get_running_loop().time
-        end = None if timeout is None else now() + timeout
+        end = None if timeout is None else asyncio.get_running_loop().time() + timeout
         trail = [Hidden(self._base_url + request.path + (f"?{request.query}" if request.params else ""))]
         failure: BaseException
         try:
-            while True:
-                answer = await self._exchange(session, request, trail, None if end is None else end - now(), max_body)
-                if not isinstance(answer, str):
-                    return answer
-                trail.append(Hidden(answer))
+            async with asyncio.timeout_at(end):  # aiohttp's own total loses a cancellation that comes with it
+                while isinstance(answer := await self._exchange(session, request, trail, max_body), str):
+                    trail.append(Hidden(answer))
+                return answer
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             failure = translate(exc)
         except BaseException as exc:  # noqa: BLE001 - it is raised again, below
@@ -100,13 +97,10 @@ class AiohttpTransport:
         session: aiohttp.ClientSession,
         request: Request,
         trail: Sequence[str],
-        seconds: float | None,
         max_body: int,
     ) -> Response | str:
         """Ask the last URL of the trail: the answer, or the URL that it sends us to."""
-        if seconds is not None and seconds <= 0:  # aiohttp takes 0 for no bound
-            raise TimeoutError
-        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS, sock_read=_IDLE_SECONDS)
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=IDLE_SECONDS)
         url = URL(str(trail[-1]), encoded=True)
         async with session.request(
             request.method, url, headers=request.headers, data=request.body, timeout=limits, allow_redirects=False

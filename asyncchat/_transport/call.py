@@ -71,9 +71,9 @@ class Call:
         return None if deadline is None else self.started + deadline - now
 
     def attempt_timeout(self, now: float) -> float | None:
-        """Seconds that the next attempt may take, None for no bound."""
-        bounds = [bound for bound in (self.options.timeout, self.time_left(now)) if bound is not None]
-        return min(bounds, default=None)
+        """Seconds that the next attempt may take, None when nothing but the call's deadline bounds it."""
+        timeout, left = self.options.timeout, self.time_left(now)
+        return timeout if timeout is None or left is None or timeout < left else None
 
     def patience(self, now: float) -> float:
         """Seconds that it can wait for the end of a pause."""
@@ -91,7 +91,7 @@ class Call:
     def turned_away(status: int, seconds: float) -> AsyncChatError:
         """The error when the server has asked for a longer pause than this call can wait."""
         return APIStatusError.for_status(status)(
-            f"the server asked this client for patience ({status}), for {seconds:.0f} s more: nothing was sent. "
+            f"after an earlier {status} of the server this client sends nothing for {seconds:.0f} s more. "
             "Try again after that, or let the call wait (deadline=, RetryPolicy(max_retry_after=))",
             status=status,
             retry_after=seconds,

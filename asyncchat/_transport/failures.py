@@ -12,6 +12,8 @@ from asyncchat._transport.tls import certificate_refused
 from asyncchat.errors import APIConnectionError, APITimeoutError
 
 CONNECT_SECONDS: Final = 5.0
+IDLE_SECONDS: Final = 30.0
+"""Seconds without a single byte of the answer after which an attempt ends, whatever its timeout."""
 """Seconds for a connection at most."""
 
 
@@ -25,6 +27,10 @@ _TRANSLATIONS: Final[tuple[tuple[type[Exception], Callable[[Any], APIConnectionE
     (
         aiohttp.ConnectionTimeoutError,
         lambda _: APITimeoutError(f"no connection within {CONNECT_SECONDS:g} s: check base_url and the network"),
+    ),
+    (
+        aiohttp.SocketTimeoutError,
+        lambda _: APITimeoutError(f"nothing came for {IDLE_SECONDS:g} s: the server is slow, try again", sent=True),
     ),
     (
         TimeoutError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -59,6 +60,7 @@ class Pipeline:
         self._sender = Sender(transport, auth, clock=clock, base_url=base_url)
         self._load = Load(concurrency=Concurrency(max_concurrency), rate=Rate(max_rate))
         self._slots = Slots(self._load.concurrency.slots)
+        self._turn = asyncio.Lock()
         self._under_way: set[anyio.CancelScope] = set()
 
     async def call(self, request: Request, read: Callable[[Response], T], options: CallOptions) -> T:
@@ -81,9 +83,12 @@ class Pipeline:
 
     async def _until_done(self, call: Call, read: Callable[[Response], T]) -> T:
         while True:
+            while (wait := self._held(call)) > 0:
+                await self._clock.sleep(min(wait, _GLANCE) if call.options.retry.patience else wait)
             await self._slots.take(first=call.attempt > 0)
             try:
-                await self._wait_for_turn(call)
+                if not await self._has_turn(call):
+                    continue
                 try:
                     return await self._attempt(call, read)
                 except AsyncChatError as exc:
@@ -93,31 +98,35 @@ class Pipeline:
             if delay > 0:
                 await self._clock.sleep(delay)
 
-    async def _wait_for_turn(self, call: Call) -> None:
-        """Wait for the end of a pause, for a probe's time in an outage, and for a place at the rate."""
-        while True:
-            while (wait := self._held(call)) > 0:
-                await self._clock.sleep(wait)
-            rate, place = self._load.rate, self._load.book(self._clock.monotonic())
-            if place <= 0:
-                return
-            await self._clock.sleep(place)
-            if rate is self._load.rate and not self._held(call):
-                return
-
     def _held(self, call: Call) -> float:
-        """Seconds until the call may go on, as far as they are known.
+        """Seconds until a pause ends, or in an outage the next probe may go, as far as that is known.
 
         Raises:
-            APIStatusError: The pause that the server asked for is longer than the call can wait.
+            APIStatusError: The pause is longer than the call can wait.
         """
         now = self._clock.monotonic()
         pause = self._load.pause.wait(now)
-        if pause > call.patience(now):
+        if pause > 0 and pause > call.patience(now):
             raise self._given_up(call, call.turned_away(self._load.pause.status, pause), "pause")
-        if pause > 0 or not call.options.retry.patience:
-            return pause
-        return min(self._load.probe(now), _GLANCE)
+        return self._load.held(now, patient=call.options.retry.patience > 0)
+
+    async def _has_turn(self, call: Call) -> bool:
+        """Wait for a place at the rate, and take it; False when a pause has begun meanwhile.
+
+        Only the first in the queue has its eye on the clock: who is cancelled leaves no place empty.
+        """
+        if self._turn.locked() or self._load.place(self._clock.monotonic()) > 0:
+            async with self._turn:
+                while (wait := self._load.place(self._clock.monotonic())) > 0:
+                    await self._clock.sleep(min(wait, _GLANCE))
+                return self._departs(call)
+        return self._departs(call)
+
+    def _departs(self, call: Call) -> bool:
+        if self._held(call) > 0:
+            return False
+        self._load.depart(self._clock.monotonic())
+        return True
 
     async def _attempt(self, call: Call, read: Callable[[Response], T]) -> T:
         call.attempt += 1
@@ -139,7 +148,7 @@ class Pipeline:
         self._slots.total = self._load.concurrency.slots
         budget = response.budget(self._clock.time())
         if budget is not None:
-            pause = self._load.budget(now, budget, in_flight=self._sender.in_flight, status=response.status)
+            pause = self._load.budget(now, budget, in_flight=self._sender.in_flight)
             self._tell_pause(call, pause, response.status)
 
     def _after(self, call: Call, error: AsyncChatError) -> float:
@@ -155,9 +164,10 @@ class Pipeline:
         delay = call.options.retry.decide(call.attempt, error, method=call.request.method, jitter=jitter)
         self._slow_down(call, error, now, delay or 0.0)
         ended = self._ends(call, error, now, delay)
-        if ended is not None and not self._is_waited_out(call, now, ended):
-            raise self._given_up(call, error, ended) from None
-        delay = delay if ended is None and delay is not None else 0.0
+        if ended is not None:
+            delay = self._waited_out(call, now, ended, jitter)
+        if delay is None:
+            raise self._given_up(call, error, ended or "answer") from None
         call.failure = error
         reason = str(error.args[0])
         tell(call.options.hooks, RetryEvent(**call.facts, delay=delay, error=type(error).__name__, reason=reason))
@@ -190,13 +200,14 @@ class Pipeline:
             return "deadline"
         return None if self._load.pay(now, error, sent_at=call.sent_at) else "quota"
 
-    def _is_waited_out(self, call: Call, now: float, ended: Ended) -> bool:
-        """Whether the call waits until an outage is over, instead of ending."""
-        patience = call.options.retry.patience
-        if not patience or ended not in {"attempts", "quota"}:
-            return False
-        nothing_works = ended == "quota" or self._load.is_down(call.failing_since)
-        return nothing_works and self._load.wait_out(now, patience)
+    def _waited_out(self, call: Call, now: float, ended: Ended, jitter: float) -> float | None:
+        """Seconds after which a patient call goes on all the same, None when it ends."""
+        policy = call.options.retry
+        if not policy.patience or ended not in {"attempts", "quota"}:
+            return None
+        if self._load.is_down(call.failing_since):
+            return 0.0 if self._load.wait_out(now, policy.patience) else None
+        return jitter * policy.max_backoff if ended == "quota" else None
 
     def _given_up(self, call: Call, error: AsyncChatError, ended: Ended) -> AsyncChatError:
         """The error that the caller gets, once it has been told."""

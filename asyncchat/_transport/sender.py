@@ -45,13 +45,14 @@ class Sender:
         flow = self._auth.auth_flow(call.request)
         self.in_flight += 1
         try:
-            request = next(flow)
-            while True:
+            request = next(flow, None)
+            while request is not None:
                 response = await self._send(call, request)
                 try:
                     request = flow.send(response)
                 except StopIteration:
                     return response
+            raise ConfigurationError("the auth flow has yielded no request: auth_flow must yield one to send")
         finally:
             self.in_flight -= 1
             flow.close()

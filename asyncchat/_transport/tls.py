@@ -30,9 +30,10 @@ def make_ssl(ssl: ssl_module.SSLContext | str | os.PathLike[str] | None) -> ssl_
     if isinstance(ssl, str | os.PathLike):
         try:
             return ssl_module.create_default_context(cafile=ssl)
-        except OSError as exc:
+        except (OSError, ValueError) as exc:
             raise ConfigurationError(
-                f"ssl: the CA file {os.fspath(ssl)!r} cannot be used ({exc.strerror or exc}): give a PEM file"
+                f"ssl: the CA file {os.fspath(ssl)!r} cannot be used ({getattr(exc, 'strerror', None) or exc}): "
+                "give a PEM file"
             ) from None
     raise ConfigurationError(
         "ssl takes an ssl.SSLContext or a file with your CA's certificates; it is never turned off"

@@ -99,17 +99,22 @@ def parse_budget(headers: Mapping[str, str], now: float) -> Budget | None:
 
 def _separate(headers: Mapping[str, str]) -> tuple[int, int] | None:
     for remaining, reset in zip(_REMAINING, _RESET, strict=True):
-        if remaining in headers:
-            left, until = headers[remaining].strip(), headers.get(reset, "").strip()
-            return (int(left), int(until)) if _COUNT.fullmatch(left) and _COUNT.fullmatch(until) else None
+        left, until = headers.get(remaining, "").strip(), headers.get(reset, "").strip()
+        if _COUNT.fullmatch(left) and _COUNT.fullmatch(until):
+            return int(left), int(until)
     return None
 
 
 def _combined(text: str | None) -> tuple[int, int] | None:
+    """Of several limits the tightest; since version 07 a comma parts limits, before it parted the values of one."""
     if text is None:
         return None
-    parts = {_SHORT[name]: int(value) for name, value in _PARTS.findall(text)}
-    return (parts["r"], parts["t"]) if {"r", "t"} <= parts.keys() else None
+    found = []
+    for limit in text.split(",") if ";" in text else [text]:
+        parts = {_SHORT[name]: int(value) for name, value in _PARTS.findall(limit)}
+        if {"r", "t"} <= parts.keys():
+            found.append((parts["r"], parts["t"]))
+    return min(found, default=None)
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

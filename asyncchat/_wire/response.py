@@ -15,10 +15,12 @@ from asyncchat._wire.headers import Budget, parse_budget, parse_http_date, parse
 from asyncchat.errors import APIStatusError, DecodeError
 
 _BODY_SHOWN: Final = 2_000
+_BODY_READ: Final = 64 * 2**10
 _TYPE_SHOWN: Final = 60
 _MESSAGE_SHOWN: Final = 300
 _MESSAGE_FIELDS: Final = ("message", "error", "detail")
 
+_THROTTLED: Final = frozenset({429, 503})
 _ADVICE: Final[Mapping[int, str]] = {
     301: "Nothing was followed. Set base_url to where the API really is",
     400: "Check the arguments",
@@ -118,7 +120,7 @@ def describe_body(response: Response) -> str:
 def error_text(body: bytes) -> str:
     """What an error's body says, read leniently: the field message, error or detail, else a short plain text."""
     try:
-        value = json.loads(body)
+        value = json.loads(body[:_BODY_READ])
     except (ValueError, RecursionError):
         text = body[:_MESSAGE_SHOWN].decode("utf-8", "replace").strip()
         return "" if text.startswith("<") else text
@@ -148,8 +150,15 @@ def status_error(response: Response, *, now: float) -> APIStatusError | None:
         status=status,
         request_id=known_as,
         body=response.body[:_BODY_SHOWN].decode("utf-8", "replace"),
-        retry_after=response.retry_after(now),
+        retry_after=_asked(response, now),
     )
+
+
+def _asked(response: Response, now: float) -> float | None:
+    """Seconds to wait: Retry-After, or after a 429 or 503 without one, until the RateLimit headers allow more."""
+    asked = response.retry_after(now)
+    budget = response.budget(now) if asked is None and response.status in _THROTTLED else None
+    return asked if budget is None or budget.remaining or not budget.seconds else budget.seconds
 
 
 def _phrase(status: int) -> str:

@@ -56,7 +56,8 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         code = _invoke(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # which it is when it was closed from the beginning
+            sys.stdout.flush()
     except BrokenPipeError:
         _drop_output()
         return 128 + signal.SIGPIPE

@@ -17,6 +17,7 @@ from asyncchat.cli.checks import Check, judge_tls
 
 _SECONDS: Final = 5.0
 _PORTS: Final = {"http": 80, "https": 443}
+_NOT_YET, _EXPIRED, _WRONG_NAME = 9, 10, frozenset({62, 64})
 _NO_TLS: Final = "give https:// only where the server speaks TLS, and the right port"
 
 
@@ -70,6 +71,15 @@ def _unreachable(host: str, port: int, exc: Exception) -> Check:
     )
 
 
+def _cure(code: int) -> str:
+    """What to do about a certificate, by OpenSSL's X509_V_ERR_* code."""
+    if code in {_NOT_YET, _EXPIRED}:
+        return "compare this machine's clock; if it is right, the server needs a new certificate"
+    if code in _WRONG_NAME:
+        return "give --base-url with a name that the certificate is for"
+    return "give your own CA with --ca-file if it has one, else tell the platform; it is never to be passed over"
+
+
 def _plain(addresses: list[str]) -> Check:
     if all(ipaddress.ip_address(address.split("%")[0]).is_loopback for address in addresses):
         return Check("TLS", "ok", "none, and none needed: it is this machine")
@@ -84,8 +94,7 @@ async def _tls(host: str, port: int, ca_file: str | os.PathLike[str] | None) -> 
             expires = ssl.cert_time_to_seconds(tls.getpeercert()["notAfter"])
             return judge_tls(tls.version(), expires, time.time())
     except ssl.SSLCertVerificationError as exc:
-        change = "give your own CA with --ca-file if it has one, else tell the platform; it is never to be passed over"
-        return Check("TLS", "failed", f"the certificate is not good: {exc.verify_message}", change)
+        return Check("TLS", "failed", f"the certificate is not good: {exc.verify_message}", _cure(exc.verify_code))
     except (OSError, TimeoutError) as exc:
         return Check(
             "TLS", "failed", f"no TLS came about ({getattr(exc, 'reason', None) or type(exc).__name__})", _NO_TLS

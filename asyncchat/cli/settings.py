@@ -99,10 +99,10 @@ def _token_in(file: str) -> str:
     try:
         if file == STDIN:
             return sys.stdin.readline()
-        return Path(file).read_text(encoding="utf-8")
+        return Path(file).read_text(encoding="utf-8-sig")
     except OSError as exc:
         wrong = f": {exc.strerror}. Give a file that you may read"
-    except UnicodeDecodeError:
+    except ValueError:
         wrong = " holds no text: give a file with the token alone"
     # out of the handler: its exception, which holds the file's bytes, is not the context
     raise ConfigurationError(f"--token-file {file}{wrong}")

@@ -18,7 +18,12 @@ _FLAGS: Final = {
 
 
 def in_flags(message: str) -> str:
-    """A message of the library, with the names of this command line's flags."""
+    """A message of the library, with the names of this command line's flags.
+
+    One that names a file of profiles stays as it is: there, settings are called as in the library.
+    """
+    if "config.toml" in message:
+        return message
     for argument, flag in _FLAGS.items():
         message = re.sub(rf"(?<![\w-]){re.escape(argument)}", flag, message)
     return message
