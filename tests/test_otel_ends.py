@@ -181,7 +181,9 @@ def test_a_blocking_client_that_is_closed_ends_them(telemetry: Telemetry) -> Non
         chat.close()
         for call in calls:
             call.result(timeout=30)
-    assert [facts(span)["error.type"] for span in telemetry.spans()] == ["CancelledError"] * 4
+    ends = [facts(span)["error.type"] for span in telemetry.spans()]
+    assert len(ends) == 4
+    assert set(ends) <= {"CancelledError", "APIConnectionError"}  # whichever the call hears of first
     assert telemetry.hook._open == {}
 
 

@@ -351,6 +351,42 @@ async def test_a_call_that_cannot_wait_for_a_pause_is_told_at_once() -> None:
     assert (len(transport.requests), caught.value.attempts) == (1, 0)
 
 
+async def test_a_deadline_that_has_passed_is_no_status() -> None:
+    """A call whose deadline is over before it begins ends with that, and with no status that nobody sent."""
+    client, _ = mock(hang, deadline=1e-9)
+    with pytest.raises(APITimeoutError):
+        await client.models.get(1)
+
+
+async def test_a_limit_that_says_when_it_resets_is_waited_for() -> None:
+    """A 429 without Retry-After, whose RateLimit headers say when there is more, is repeated then."""
+    told = Response(status=429, headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "25"})
+    client, transport = mock([told, OK])
+    await client.models.get(1)
+    assert transport.clock.slept == [25.25]
+
+
+async def test_an_auth_flow_without_a_request() -> None:
+    """A flow that yields nothing is a mistake of its author's, and said to be."""
+
+    class Nothing:
+        def auth_flow(self, request: Request) -> Any:
+            yield from ()
+
+    client = AsyncClient(transport=MockTransport([OK]), auth=Nothing())
+    with pytest.raises(ConfigurationError, match="yielded no request"):
+        await client.models.get(1)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"allow_http": "no"}, {"trust_env": "false"}, {"max_rate": float("inf")}, {"hooks": 5}]
+)
+async def test_arguments_that_are_refused(wrong: dict[str, Any]) -> None:
+    """A text is no switch, and what is endless no rate."""
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        AsyncClient(transport=MockTransport([]), **wrong)
+
+
 async def test_a_slow_down_is_told() -> None:
     """When a server asks for patience, hooks are told how many requests at once there may be from then on."""
     told: list[Any] = []

@@ -35,7 +35,16 @@ def down(since: float, until: float, answer: Response | Exception) -> Callable[[
     return lambda now: answer if since <= now < until else None
 
 
-@pytest.mark.parametrize("answer", [Response(status=503), Response(status=500), APIConnectionError("lost", sent=True)])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(status=503),
+        Response(status=500),
+        Response(status=503, headers={"Retry-After": "0"}),
+        Response(status=429, headers={"Retry-After": "1"}),
+        APIConnectionError("lost", sent=True),
+    ],
+)
 @pytest.mark.parametrize("workers", [1, 64])
 def test_a_full_outage_is_not_met_with_a_multiple_of_the_load(answer: Response | Exception, workers: int) -> None:
     """While nothing succeeds, 2,000 calls send at most 1.1 requests each."""
@@ -128,6 +137,29 @@ def test_a_limit_on_requests_at_once_is_found() -> None:
     server = VirtualServer(lambda _: Response(status=503) if server.in_flight > 4 else None)
     assert play(server, 3_000, 32, retry=RetryPolicy(attempts=10)) == {"ok": 3_000}
     assert server.counts(since=10.0)["503"] / len(server.arrivals) < 0.1
+
+
+def test_calls_that_are_given_up_keep_no_place() -> None:
+    """At two requests a second, 400 calls whose deadline passes leave the next call nothing to wait for."""
+    server = VirtualServer(lambda _: None)
+
+    async def main() -> float:
+        async with server.client(max_rate=2) as client:
+            assert (await call_often(client.with_options(deadline=0.5), 400, 400))["APITimeoutError"] > 390
+            begun = server.clock.monotonic()
+            await client.models.get(1)
+            return server.clock.monotonic() - begun
+
+    assert run_virtual(main()) < 1.0
+
+
+def test_patience_survives_a_brown_out() -> None:
+    """Where half of all answers are 500, 99 of 100 calls with patience succeed, and the server is not taken for away."""
+    dice = random.Random(5)  # noqa: S311 - repeatable
+    server = VirtualServer(lambda _: Response(status=500) if dice.random() < 0.5 else None)
+    patient = RetryPolicy(attempts=12, max_backoff=10.0, patience=300.0)
+    assert play(server, 500, 32, retry=patient, deadline=None)["ok"] >= 495
+    assert server.arrivals[-1] < 600
 
 
 def test_two_runs_are_alike() -> None:
