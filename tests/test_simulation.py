@@ -154,7 +154,7 @@ def test_calls_that_are_given_up_keep_no_place() -> None:
 
 
 def test_patience_survives_a_brown_out() -> None:
-    """Where half of all answers are 500, 99 of 100 calls with patience succeed, and the server is not taken for away."""
+    """Where half of all answers are 500, 99 of 100 calls with patience succeed: the server is not taken for away."""
     dice = random.Random(5)  # noqa: S311 - repeatable
     server = VirtualServer(lambda _: Response(status=500) if dice.random() < 0.5 else None)
     patient = RetryPolicy(attempts=12, max_backoff=10.0, patience=300.0)

@@ -20,6 +20,7 @@ _BREATH: Final = 1.0
 _LONGEST_BREATH: Final = 10.0
 _LATE: Final = 0.01
 """Seconds by which a sleep may be late without slowing the rate."""
+_MANY: Final = 8
 _STALE: Final = 120.0
 
 
@@ -35,6 +36,7 @@ class Load:
         outage: What is known while nothing succeeds; None: no outage.
         slowed_at: When the client last slowed down.
         alive_at: When the server answered last, if only with the caller's own mistake.
+        failures: Requests that have failed since, and might have succeeded.
         paid_at: When a retry was paid last for requests that were turned away together.
         next_at: When the next request may go out at that rate.
         meter: Counts what the server takes.
@@ -47,6 +49,7 @@ class Load:
     outage: Outage | None = None
     slowed_at: float = NEVER
     alive_at: float = NEVER
+    failures: int = 0
     paid_at: float = NEVER
     next_at: float = NEVER
     meter: Meter = attrs.field(factory=Meter)
@@ -91,6 +94,7 @@ class Load:
         """A request was answered, if only with the caller's own mistake: the server is there, and has taken it."""
         self.outage = None
         self.alive_at = now
+        self.failures = 0
         self.meter.take(now)
 
     def budget(self, now: float, budget: Budget, *, in_flight: int) -> float:
@@ -168,9 +172,10 @@ class Load:
             self.paid_at = now
         return True
 
-    def is_down(self, since: float) -> bool:
-        """Whether nothing has been answered since then."""
-        return self.outage is not None or self.alive_at < since
+    @property
+    def is_down(self) -> bool:
+        """Whether many requests in a row have failed, and none was answered."""
+        return self.outage is not None or self.failures >= _MANY
 
     def wait_out(self, now: float, patience: float) -> bool:
         """Nothing is left for retries: whether the outage is still waited out."""

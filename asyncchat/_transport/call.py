@@ -40,7 +40,6 @@ class Call:
         started: When, in seconds of the monotonic clock.
         attempt: Requests sent so far.
         sent_at: When the last one was sent.
-        failing_since: When the first one failed; infinite while none has.
         failure: What the last one ended with.
         number: Its own, in this process.
     """
@@ -50,7 +49,6 @@ class Call:
     started: float
     attempt: int = 0
     sent_at: float = -math.inf
-    failing_since: float = math.inf
     failure: AsyncChatError | None = None
     number: int = attrs.field(factory=_numbers.__next__)
 

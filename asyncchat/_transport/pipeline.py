@@ -159,7 +159,6 @@ class Pipeline:
         """
         redact(self._auth, error)
         now = self._clock.monotonic()
-        call.failing_since = min(call.failing_since, now)
         jitter = random.random()  # noqa: S311 - spreads load, guards nothing
         delay = call.options.retry.decide(call.attempt, error, method=call.request.method, jitter=jitter)
         self._slow_down(call, error, now, delay or 0.0)
@@ -176,6 +175,7 @@ class Pipeline:
     def _slow_down(self, call: Call, error: AsyncChatError, now: float, delay: float) -> None:
         """A 429 or 503 pauses the whole client, and there are fewer requests at once after it, as after a timeout."""
         before = self._load.limits
+        self._load.failures += worth_retrying(1, error, call.request.method)
         if isinstance(error, APIStatusError):
             if error.status in THROTTLED:
                 pause = self._load.throttled(now, error, sent_at=call.sent_at, delay=delay)
@@ -205,7 +205,7 @@ class Pipeline:
         policy = call.options.retry
         if not policy.patience or ended not in {"attempts", "quota"}:
             return None
-        if self._load.is_down(call.failing_since):
+        if self._load.is_down:
             return 0.0 if self._load.wait_out(now, policy.patience) else None
         return jitter * policy.max_backoff if ended == "quota" else None
 
