@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import attrs
 
+from asyncchat._policy.retry import THROTTLED
 from asyncchat._wire.headers import Budget, parse_budget, parse_http_date, parse_retry_after, request_id
 from asyncchat.errors import APIStatusError, DecodeError
 
@@ -20,7 +21,6 @@ _TYPE_SHOWN: Final = 60
 _MESSAGE_SHOWN: Final = 300
 _MESSAGE_FIELDS: Final = ("message", "error", "detail")
 
-_THROTTLED: Final = frozenset({429, 503})
 _ADVICE: Final[Mapping[int, str]] = {
     301: "Nothing was followed. Set base_url to where the API really is",
     400: "Check the arguments",
@@ -157,7 +157,7 @@ def status_error(response: Response, *, now: float) -> APIStatusError | None:
 def _asked(response: Response, now: float) -> float | None:
     """Seconds to wait: Retry-After, or after a 429 or 503 without one, until the RateLimit headers allow more."""
     asked = response.retry_after(now)
-    budget = response.budget(now) if asked is None and response.status in _THROTTLED else None
+    budget = response.budget(now) if asked is None and response.status in THROTTLED else None
     return asked if budget is None or budget.remaining or not budget.seconds else budget.seconds
 
 

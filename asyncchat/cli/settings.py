@@ -43,19 +43,27 @@ def read_profile(name: str | None) -> Profile | None:
         return Profile.load(name) if name else Profile.load_default()
 
 
+def _first(
+    flag: str | None, name: str, variable: str, in_profile: str | None, profile: Profile | None
+) -> Found[str] | None:
+    """A flag, else a variable, else what the profile says."""
+    if flag is not None:
+        return Found(flag, name)
+    said = os.environ.get(variable)
+    if said:
+        return Found(said, variable)
+    return None if in_profile is None else Found(in_profile, str(profile))
+
+
 def find_base_url(flag: str | None, profile: Profile | None) -> Found[str]:
     """Where the API is.
 
     Raises:
         ConfigurationError: Nothing says it.
     """
-    if flag is not None:
-        return Found(flag, "--base-url")
-    said = os.environ.get("ASYNCCHAT_BASE_URL")
-    if said:
-        return Found(said, "ASYNCCHAT_BASE_URL")
-    if profile is not None and profile.base_url is not None:
-        return Found(profile.base_url, str(profile))
+    found = _first(flag, "--base-url", "ASYNCCHAT_BASE_URL", profile.base_url if profile else None, profile)
+    if found is not None:
+        return found
     raise ConfigurationError(
         "no base URL: give --base-url https://host/v1, or set ASYNCCHAT_BASE_URL, or try --sandbox"
     )
@@ -63,14 +71,8 @@ def find_base_url(flag: str | None, profile: Profile | None) -> Found[str]:
 
 def find_auth(flag: str | None, profile: Profile | None) -> Found[str]:
     """Where the token goes."""
-    if flag is not None:
-        return Found(flag, "--auth")
-    said = os.environ.get("ASYNCCHAT_AUTH")
-    if said:
-        return Found(said, "ASYNCCHAT_AUTH")
-    if profile is not None and profile.auth is not None:
-        return Found(profile.auth, str(profile))
-    return Found("bearer", BY_DEFAULT)
+    found = _first(flag, "--auth", "ASYNCCHAT_AUTH", profile.auth if profile else None, profile)
+    return found or Found("bearer", BY_DEFAULT)
 
 
 def find_token(file: str | None, profile: Profile | None, base_url: str) -> Found[object]:
