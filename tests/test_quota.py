@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncchat import APIConnectionError, APIStatusError, AsyncChatError, DecodeError
-from asyncchat._policy.quota import Outage, RetryQuota
+from asyncchat._policy.quota import Credit, Outage, RetryQuota
 
 
 def status_error(status: int) -> APIStatusError:
@@ -69,3 +69,10 @@ def test_probes_become_rare(late: float) -> None:
         outage = outage.probed(now)
         now += late
     assert waits == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0]
+
+
+def test_credit_is_earned_and_bounded() -> None:
+    """A retry that succeeded pays one request beyond the attempts; ten are kept, and there is no debt."""
+    assert Credit().earn() == Credit(1)
+    assert Credit(10).earn() == Credit(10)
+    assert Credit(1).spend() == Credit(0) == Credit(0).spend()

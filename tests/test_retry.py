@@ -134,3 +134,24 @@ def test_a_policy_is_taken_as_it_is() -> None:
     """A policy is no number of retries."""
     policy = RetryPolicy(attempts=9)
     assert make_policy(policy) is policy
+
+
+@pytest.mark.parametrize(
+    ("policy", "status", "most"),
+    [
+        (RetryPolicy(), 503, 12),
+        (RetryPolicy(), 429, 12),
+        (RetryPolicy(), 500, 4),
+        (RetryPolicy(attempts=1), 503, 1),
+        (RetryPolicy(attempts=1, throttled_attempts=9), 503, 1),
+        (RetryPolicy(throttled_attempts=6), 503, 6),
+        (RetryPolicy(throttled_attempts=2), 503, 4),
+    ],
+)
+def test_attempts_while_retries_help(policy: RetryPolicy, status: int, most: int) -> None:
+    """Only a call that is turned away gets more than its attempts, and only while retries of others succeed."""
+    assert policy.most(status_error(status), helping=True) == most
+    assert policy.most(status_error(status), helping=False) == policy.attempts
+    before_last = policy.decide(most - 1, status_error(status), method="GET", jitter=0.5, helping=True)
+    assert (before_last is None) == (most == 1)
+    assert policy.decide(most, status_error(status), method="GET", jitter=0.5, helping=True) is None

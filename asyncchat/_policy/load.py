@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 
 from asyncchat._policy.limits import NEVER, Concurrency, Pause
-from asyncchat._policy.quota import Outage, RetryQuota
+from asyncchat._policy.quota import Credit, Outage, RetryQuota
 from asyncchat._policy.rate import Meter, Rate
 from asyncchat._wire.headers import Budget
 from asyncchat.errors import APIStatusError, AsyncChatError
@@ -33,6 +33,7 @@ class Load:
         rate: How many a second.
         pause: Until when none is sent.
         quota: What retries are paid from.
+        credit: What requests beyond a call's number of attempts are paid from.
         outage: What is known while nothing succeeds; None: no outage.
         slowed_at: When the client last slowed down.
         alive_at: When the server answered last, if only with the caller's own mistake.
@@ -46,6 +47,7 @@ class Load:
     rate: Rate
     pause: Pause = attrs.field(factory=Pause)
     quota: RetryQuota = attrs.field(factory=RetryQuota)
+    credit: Credit = attrs.field(factory=Credit)
     outage: Outage | None = None
     slowed_at: float = NEVER
     alive_at: float = NEVER
@@ -77,16 +79,19 @@ class Load:
         if self.outage is not None and not self.outage.wait(now):
             self.outage = self.outage.probed(now)
 
-    def succeeded(self, now: float, elapsed: float, *, busy: bool) -> None:
+    def succeeded(self, now: float, elapsed: float, *, busy: bool, again: bool = False) -> None:
         """A request was answered with what was asked for.
 
         Args:
             now: The time.
             elapsed: Seconds that the answer took.
             busy: Whether every slot was taken.
+            again: Whether the same one had been turned away before.
         """
         self.answered(now)
         self.quota = self.quota.refund()
+        if again:
+            self.credit = self.credit.earn()
         if busy:
             self.concurrency = self.concurrency.faster(now, elapsed)
 
@@ -156,11 +161,22 @@ class Load:
             self.slowed_at = now
             self.concurrency = self.concurrency.slower(now)
 
-    def pay(self, now: float, error: AsyncChatError, *, sent_at: float) -> bool:
+    @property
+    def helping(self) -> bool:
+        """Whether retries have succeeded just now."""
+        return self.credit.left > 0
+
+    def pay(self, now: float, error: AsyncChatError, *, sent_at: float, beyond: bool = False) -> bool:
         """Pay one retry; False when nothing is left for it.
 
         Of requests that were on their way together when the server turned one away, that one pays. None does where the
         server says how long to wait and has answered others since: waiting is all that it wants.
+
+        Args:
+            now: The time.
+            error: What is retried.
+            sent_at: When the request that ended so was sent.
+            beyond: Whether the call has had its number of attempts.
         """
         asked = getattr(error, "retry_after", None) is not None
         paid = sent_at < self.paid_at or (asked and self.alive_at >= self.paid_at)
@@ -168,6 +184,8 @@ class Load:
         if quota is None:
             return False
         self.quota = quota
+        if beyond:
+            self.credit = self.credit.spend()
         if sent_at >= self.paid_at:
             self.paid_at = now
         return True

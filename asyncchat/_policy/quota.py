@@ -12,6 +12,7 @@ from asyncchat.errors import AsyncChatError
 _RETRY: Final = 10.0
 _THROTTLED_RETRY: Final = 5.0
 _REFUND: Final = 5.0
+_MOST_CREDIT: Final = 10
 _PROBES: Final = (5.0, 10.0, 20.0, 40.0, 60.0)
 
 
@@ -42,6 +43,25 @@ class RetryQuota:
     def refund(self) -> RetryQuota:
         """The bucket after a success."""
         return self if self.level >= self.size else attrs.evolve(self, level=min(self.size, self.level + _REFUND))
+
+
+@attrs.frozen
+class Credit:
+    """Requests beyond a call's number of attempts, earned by retries that have succeeded.
+
+    Each call that is taken after it was turned away earns one, up to ten. So a server that turns away a share of all
+    requests gets them, and one that has only just begun to turn all away gets ten at most.
+    """
+
+    left: int = 0
+
+    def earn(self) -> Credit:
+        """The credit after a retry that has succeeded."""
+        return Credit(min(_MOST_CREDIT, self.left + 1))
+
+    def spend(self) -> Credit:
+        """The credit after a request beyond the number of attempts."""
+        return Credit(max(0, self.left - 1))
 
 
 @attrs.frozen

@@ -14,6 +14,8 @@ THROTTLED: Final = frozenset({429, 503})
 _RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _UNREADABLE_TRIES: Final = 2
+_BEYOND: Final = 3
+"""Times as many requests for a call that is turned away while retries help."""
 
 
 def _positive(_policy: object, field: attrs.Attribute[float], value: float) -> None:
@@ -21,9 +23,9 @@ def _positive(_policy: object, field: attrs.Attribute[float], value: float) -> N
         raise ConfigurationError(f"RetryPolicy: {field.name} takes seconds from 0, not {value!r}")
 
 
-def _check_attempts(_policy: object, _field: object, value: int) -> None:
+def _check_attempts(_policy: object, field: attrs.Attribute[int], value: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"RetryPolicy: attempts takes a whole number from 1 (no retry), not {value!r}")
+        raise ConfigurationError(f"RetryPolicy: {field.name} takes a whole number from 1 (no retry), not {value!r}")
 
 
 @attrs.frozen(kw_only=True)
@@ -32,6 +34,10 @@ class RetryPolicy:
 
     Args:
         attempts: Requests for one call at most, the first included; 1: no retry.
+        throttled_attempts: The same for a call that is answered 429 or 503 while retries of the client's other calls
+            succeed: a server that turns away a share of all requests takes each of them in the end, and three in ten
+            turned away would fail one call in a hundred at the fourth. None: three times `attempts`, and 1 where that
+            is 1. `attempts` or less: no more than that.
         backoff: Seconds that the first wait is drawn up to; each further wait may be twice as long. 0: no wait.
         max_backoff: Seconds that a wait is drawn up to at most. 0: no wait.
         max_retry_after: Seconds of Retry-After that are waited for; a server that asks for more gets no retry, and the
@@ -44,12 +50,27 @@ class RetryPolicy:
     """
 
     attempts: int = attrs.field(default=4, validator=_check_attempts)
+    throttled_attempts: int | None = attrs.field(default=None, validator=attrs.validators.optional(_check_attempts))
     backoff: float = attrs.field(default=0.5, validator=_positive)
     max_backoff: float = attrs.field(default=20.0, validator=_positive)
     max_retry_after: float = attrs.field(default=120.0, validator=_positive)
     patience: float = attrs.field(default=0.0, validator=_positive)
 
-    def decide(self, attempt: int, error: AsyncChatError, *, method: str, jitter: float) -> float | None:
+    def most(self, error: AsyncChatError, *, helping: bool) -> int:
+        """Requests for a call at most, when one has ended with this error.
+
+        Args:
+            error: It.
+            helping: Whether retries of other calls have succeeded just now.
+        """
+        if not helping or self.attempts == 1 or getattr(error, "status", 0) not in THROTTLED:
+            return self.attempts
+        beyond = self.throttled_attempts
+        return max(self.attempts, self.attempts * _BEYOND if beyond is None else beyond)
+
+    def decide(
+        self, attempt: int, error: AsyncChatError, *, method: str, jitter: float, helping: bool = False
+    ) -> float | None:
         """Seconds to wait before the next attempt, None to give up.
 
         Args:
@@ -57,8 +78,9 @@ class RetryPolicy:
             error: What the last one ended with.
             method: The HTTP method.
             jitter: A random number from 0 up to 1.
+            helping: Whether retries of other calls have succeeded just now.
         """
-        if attempt >= self.attempts or not worth_retrying(attempt, error, method):
+        if attempt >= self.most(error, helping=helping) or not worth_retrying(attempt, error, method):
             return None
         asked = getattr(error, "retry_after", None)
         if asked is None:

@@ -144,7 +144,8 @@ class Pipeline:
     def _learn(self, call: Call, response: Response) -> None:
         """Learn from a success."""
         now = self._clock.monotonic()
-        self._load.succeeded(now, now - call.sent_at, busy=self._slots.all_taken)
+        again = getattr(call.failure, "status", 0) in THROTTLED
+        self._load.succeeded(now, now - call.sent_at, busy=self._slots.all_taken, again=again)
         self._slots.total = self._load.concurrency.slots
         budget = response.budget(self._clock.time())
         if budget is not None:
@@ -160,7 +161,9 @@ class Pipeline:
         redact(self._auth, error)
         now = self._clock.monotonic()
         jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-        delay = call.options.retry.decide(call.attempt, error, method=call.request.method, jitter=jitter)
+        delay = call.options.retry.decide(
+            call.attempt, error, method=call.request.method, jitter=jitter, helping=self._load.helping
+        )
         self._slow_down(call, error, now, delay or 0.0)
         ended = self._ends(call, error, now, delay)
         if ended is not None:
@@ -198,7 +201,8 @@ class Pipeline:
         left = call.time_left(now)
         if left is not None and delay >= left:
             return "deadline"
-        return None if self._load.pay(now, error, sent_at=call.sent_at) else "quota"
+        beyond = call.attempt >= call.options.retry.attempts
+        return None if self._load.pay(now, error, sent_at=call.sent_at, beyond=beyond) else "quota"
 
     def _waited_out(self, call: Call, now: float, ended: Ended, jitter: float) -> float | None:
         """Seconds after which a patient call goes on all the same, None when it ends."""
