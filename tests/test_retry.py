@@ -153,5 +153,5 @@ def test_attempts_while_retries_help(policy: RetryPolicy, status: int, most: int
     assert policy.most(status_error(status), helping=True) == most
     assert policy.most(status_error(status), helping=False) == policy.attempts
     before_last = policy.decide(most - 1, status_error(status), method="GET", jitter=0.5, helping=True)
-    assert (before_last is None) == (most == 1)
+    assert before_last is not None
     assert policy.decide(most, status_error(status), method="GET", jitter=0.5, helping=True) is None
