@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Final
 
 import attrs
@@ -96,11 +94,16 @@ class Engine:
             await work_off(self._read, self._ledger.work.take, limit=_AT_ONCE)
 
     async def _read(self, item: Item) -> None:
-        async with self._or_aside(item):
+        try:
             if isinstance(item, WindowItem):
                 await self._read_window(item)
             elif isinstance(item, ConversationItem):
                 await self._read_conversation(item)
+        except (APIConnectionError, APIStatusError, DecodeError) as exc:
+            if stops_all(exc) or not await self._put_aside(item, exc):
+                raise
+        else:
+            self._readable.add(type(item))
         self._tally.tell()
         await self._sink.settle()
 
@@ -191,26 +194,20 @@ class Engine:
             self._ledger.rows[kind] += len(rows)
             self._sink.put(Batch(kind=kind, rows=rows, conversation_id=conversation_id))
 
-    @contextlib.asynccontextmanager
-    async def _or_aside(self, item: Item) -> AsyncIterator[None]:
+    async def _put_aside(self, item: Item, error: AsyncChatError) -> bool:
         """Put a failing item aside for a second try at the end, then note it as not certified.
 
-        What stops everything is raised: the server refuses the token, asks to stay away, or answers nothing any more.
+        Returns:
+            False where nothing is answered any more: then all is over.
         """
-        try:
-            yield
-        except (APIConnectionError, APIStatusError, DecodeError) as exc:
-            if stops_all(exc):
-                raise
-            if self._is_last_try:
-                self._ledger.give_up(item, str(exc))
-                return
-            self._failures += 1
-            if self._failures >= _FAILURES_IN_A_ROW and not (type(item) in self._readable and await self._is_alive()):
-                raise
-            self._ledger.work.put_aside(item)
-        else:
-            self._readable.add(type(item))
+        if self._is_last_try:
+            self._ledger.give_up(item, str(error))
+            return True
+        self._failures += 1
+        if self._failures >= _FAILURES_IN_A_ROW and not (type(item) in self._readable and await self._is_alive()):
+            return False
+        self._ledger.work.put_aside(item)
+        return True
 
     async def _is_alive(self) -> bool:
         """Whether the server answers anything at all: many items that fail in a row may just be those that fail."""

@@ -41,23 +41,37 @@ async def work_off(function: Callable[[T], Awaitable[None]], take: Callable[[], 
 
 
 async def _work_off(function: Callable[[T], Awaitable[None]], take: Callable[[], T | None], limit: int) -> None:
-    running, ended = 0, anyio.Event()
+    workers = busy = 0
+    ended, failed = anyio.Event(), False
 
-    async def run(item: T) -> None:
-        nonlocal running
-        await function(item)
-        running -= 1
-        ended.set()
+    async def work() -> None:
+        """Take items as long as there are any, or others are being read that may bring some."""
+        nonlocal workers, busy, ended, failed
+        while not failed:  # a cancellation reaches the others only when they wait next
+            item = take()
+            if item is None:
+                if not busy:
+                    ended.set()
+                    return
+                await ended.wait()
+                continue
+            busy += 1
+            if busy == workers < limit:
+                workers += 1
+                group.start_soon(work)
+            try:
+                await function(item)
+            except BaseException:
+                failed = True
+                raise
+            busy -= 1
+            if busy < workers - 1 or not busy:  # somebody waits
+                ended.set()
+                ended = anyio.Event()
 
     async with anyio.create_task_group() as group:
-        while True:
-            while running < limit and (item := take()) is not None:
-                running += 1
-                group.start_soon(run, item)
-            if not running:
-                return
-            ended = anyio.Event()
-            await ended.wait()
+        workers = 1
+        group.start_soon(work)
 
 
 def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -200,10 +200,10 @@ class FolderDestination:
                 if is_empty:
                     self._remove_staging()
         self._parts, self._journal, self._is_ours = None, None, False
-        if self._lock is not None:
+        if self._lock is not None:  # else what was made may be another export's by now
+            remove_empty(self._made)
             self._lock.release()
             self._lock = None
-        remove_empty(self._made)
 
     @contextlib.contextmanager
     def _sound(self) -> Iterator[tuple[Parts, Journal]]:

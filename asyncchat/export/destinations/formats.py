@@ -12,7 +12,7 @@ import attrs
 
 from asyncchat.errors import ConfigurationError
 from asyncchat.export.destinations.base import Batch
-from asyncchat.export.lines import to_line, to_message_line
+from asyncchat.export.lines import to_lines
 
 _GZIP_LEVEL: Final = 6
 
@@ -75,9 +75,7 @@ class Lines:
 
     def write(self, batch: Batch) -> None:
         """Append rows."""
-        owner = batch.conversation_id
-        lines = map(to_line, batch.rows) if owner is None else [to_message_line(row, owner) for row in batch.rows]
-        self._write(b"".join(lines))
+        self._write(to_lines(batch.rows, batch.conversation_id))
 
     def finish(self) -> None:
         """End what compresses."""
