@@ -45,7 +45,7 @@ def remove_empty(folders: Iterable[Path]) -> None:
 
 
 def make_root(root: Path) -> list[Path]:
-    """Make the folder; returns what had to be made, the innermost first.
+    """Make the folder, durably; returns what had to be made, the innermost first.
 
     Raises:
         ConfigurationError: It cannot be made, or not be written to.
@@ -54,13 +54,21 @@ def make_root(root: Path) -> list[Path]:
         raise ConfigurationError(f"{root} is a file: give a folder, which is made if it is not there")
     made = [folder for folder in (root, *root.parents) if not _exists(folder)]
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        for folder in reversed(made):
+            _sync_name(folder.parent)  # before anything is in it: a run that is killed leaves one at most to be synced
+            folder.mkdir(exist_ok=True)
+        _sync_name(root)
     except OSError as exc:
         remove_empty(made)
         raise ConfigurationError(f"{root} cannot be made ({exc.strerror}): give a folder that you may write") from None
     if not os.access(root, os.W_OK | os.X_OK):
         raise ConfigurationError(f"{root} is not writable: give a folder that you may write")
     return made
+
+
+def _sync_name(folder: Path) -> None:
+    with contextlib.suppress(PermissionError):  # the folder above cannot be opened for that
+        sync_folder(folder.parent)
 
 
 def _exists(path: Path) -> bool:

@@ -129,9 +129,11 @@ class FolderDestination:
         parts = journal.parts
         known = {part.file for part in parts}
         for kind in _kinds_of(journal.query):
+            (self._staging / kind).mkdir(exist_ok=True)  # where the power failed just after the journal was made
             for path in (self._staging / kind).iterdir():
                 if f"{kind}/{path.name}" not in known:
                     path.unlink()
+        self._sync_names()
         for part in parts:
             if not is_sound(self._staging, part):
                 raise ExportError(
@@ -150,9 +152,13 @@ class FolderDestination:
         for kind in _kinds_of(query):
             (self._staging / kind).mkdir()
         self._journal = Journal.create(self._staging / _JOURNAL, query)
+        self._sync_names()
+        self._parts = Parts(self._staging, self._form, {})
+
+    def _sync_names(self) -> None:
+        """Make the way to the journal and the parts durable: what they hold is worth nothing without."""
         sync_folder(self._staging)
         sync_folder(self._root)
-        self._parts = Parts(self._staging, self._form, {})
 
     # ---- writing
 
@@ -227,8 +233,8 @@ class FolderDestination:
         write_durably(self._staging / MANIFEST, text)
         old = self._staging / _OLD
         old.mkdir(exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            (self._root / MANIFEST).rename(old / MANIFEST)
+        (self._root / MANIFEST).unlink(missing_ok=True)
+        sync_folder(self._root)  # else it might be found beside what it does not speak of
         for kind in KINDS:
             if (self._staging / kind).exists():  # else it was moved before a kill
                 self._replace(kind, old)
@@ -244,8 +250,9 @@ class FolderDestination:
 
     def _remove_staging(self) -> None:
         """Remove what is unfinished; the journal goes first, so that nothing half removed is taken for an export."""
-        (self._staging / _JOURNAL).unlink(missing_ok=True)
         if self._staging.exists():
+            (self._staging / _JOURNAL).unlink(missing_ok=True)
+            sync_folder(self._staging)
             shutil.rmtree(self._staging)
 
 
