@@ -49,6 +49,7 @@ def make_root(root: Path) -> list[Path]:
 
     Raises:
         ConfigurationError: It cannot be made, or not be written to.
+        OSError: The disk took it not.
     """
     if _exists(root) and not root.is_dir():
         raise ConfigurationError(f"{root} is a file: give a folder, which is made if it is not there")
@@ -56,14 +57,21 @@ def make_root(root: Path) -> list[Path]:
     try:
         for folder in reversed(made):
             _sync_name(folder.parent)  # before anything is in it: a run that is killed leaves one at most to be synced
-            folder.mkdir(exist_ok=True)
+            _make(folder, root)
         _sync_name(root)
-    except OSError as exc:
+    except (ConfigurationError, OSError):
         remove_empty(made)
-        raise ConfigurationError(f"{root} cannot be made ({exc.strerror}): give a folder that you may write") from None
+        raise
     if not os.access(root, os.W_OK | os.X_OK):
         raise ConfigurationError(f"{root} is not writable: give a folder that you may write")
     return made
+
+
+def _make(folder: Path, root: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as exc:
+        raise ConfigurationError(f"{root} cannot be made ({exc.strerror}): give a folder that you may write") from None
 
 
 def _sync_name(folder: Path) -> None:
