@@ -25,6 +25,10 @@ Fields: TypeAlias = dict[str, str]
 """The JSON text of each field of a row, as it was sent."""
 
 _SECONDS: Final = len("2025-05-05T10:00:00")
+_USUAL_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?!24)[0-9]{2}:[0-9]{2}:(?!60)[0-9]{2}(?:\.[0-9]{1,6})?[+\-Z]"
+)
+"""A time, but for forms that read as another one (24:00, leap seconds, rounded fractions) or are spelled otherwise."""
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _BETWEEN: Final = re.compile(r"[ \t\r\n,:]*")
@@ -131,11 +135,15 @@ def _shape(*fields: tuple[str, Any]) -> msgspec.json.Decoder[Any]:
 def _utc(moment: datetime | None, sent: str) -> tuple[datetime, str]:
     """A time in UTC, and what was sent of it after the seconds.
 
+    Args:
+        moment: The time that was read from it.
+        sent: What was sent.
+
     Raises:
         ValueError: What was sent cannot be told from these two.
         OverflowError: It lies outside of the calendar in UTC.
     """
-    if moment is None or moment.isoformat()[:_SECONDS] != sent[:_SECONDS]:
+    if moment is None or _USUAL_TIME.match(sent) is None:
         raise ValueError(sent)
     return moment.astimezone(UTC), sent[_SECONDS:]
 
