@@ -97,7 +97,8 @@ class PostgreSQLServer:
         )  # fmt: skip
 
     def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{self.folder}'"
+        # without fsync: its processes are killed here, its machine is not
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{self.folder}' -c fsync=off"
         self._control("-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:
