@@ -98,9 +98,8 @@ class PostgreSQLServer:
 
     def start(self) -> None:
         # without fsync: its processes are killed here, its machine is not
-        options = (
-            f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{self.folder}' -c fsync=off"
-        )
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c fsync=off"
+        options += f" -c unix_socket_directories='{self.folder}'"
         self._control("-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:

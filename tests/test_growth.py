@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 OPEN = Path("/proc/self/fd")
 
+TIMERS = 300
+"""An event loop forgets timers that were cancelled only when there are more than some hundred of them."""
+
 
 def figures() -> tuple[int, int]:
     """Objects that the garbage collector knows, and open files."""
@@ -50,7 +53,7 @@ async def _growth_over_sockets(calls: int) -> tuple[int, int]:
 async def test_2_000_calls_in_turn() -> None:
     """2,000 calls over sockets, one after the other, leave no more objects and files than 400."""
     objects, files = await _growth_over_sockets(2_000)
-    assert objects < 100
+    assert objects < TIMERS
     assert files == 0
 
 
@@ -59,7 +62,7 @@ async def test_2_000_calls_in_turn() -> None:
 async def test_10_000_calls_in_turn() -> None:
     """10,000 calls over sockets, one after the other, leave no more objects and files than 2,000."""
     objects, files = await _growth_over_sockets(10_000)
-    assert objects < 100
+    assert objects < TIMERS
     assert files == 0
 
 

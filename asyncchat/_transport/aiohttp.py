@@ -29,6 +29,7 @@ from asyncchat.errors import APIConnectionError, ConfigurationError, DecodeError
 _USER_AGENT: Final = (
     f"asyncchat/{asyncchat.__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
 )
+_LIMITS: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=IDLE_SECONDS)
 _HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": ACCEPTED,
@@ -100,10 +101,9 @@ class AiohttpTransport:
         max_body: int,
     ) -> Response | str:
         """Ask the last URL of the trail: the answer, or the URL that it sends us to."""
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=IDLE_SECONDS)
         url = URL(str(trail[-1]), encoded=True)
         async with session.request(
-            request.method, url, headers=request.headers, data=request.body, timeout=limits, allow_redirects=False
+            request.method, url, headers=request.headers, data=request.body, timeout=_LIMITS, allow_redirects=False
         ) as answer:
             if answer.status in REDIRECTS:
                 further = next_url(trail, request, Response(status=answer.status, headers=answer.headers))

@@ -99,7 +99,9 @@ def parse_budget(headers: Mapping[str, str], now: float) -> Budget | None:
 
 def _separate(headers: Mapping[str, str]) -> tuple[int, int] | None:
     for remaining, reset in zip(_REMAINING, _RESET, strict=True):
-        left, until = headers.get(remaining, "").strip(), headers.get(reset, "").strip()
+        if remaining not in headers:
+            continue
+        left, until = headers[remaining].strip(), headers.get(reset, "").strip()
         if _COUNT.fullmatch(left) and _COUNT.fullmatch(until):
             return int(left), int(until)
     return None

@@ -16,6 +16,8 @@ Pairs = tuple[tuple[str, str], ...]
 
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", re.ASCII)
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_FORBIDDEN: Final = re.compile(r"[\r\n\0]")
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")
 _MAX_LIMIT: Final = 2**31 - 1
 
 
@@ -47,7 +49,7 @@ def _check_method(_request: Request, _field: object, method: str) -> None:
 
 def _check_headers(_request: Request, _field: object, headers: Pairs) -> None:
     for name, value in headers:
-        if not _TOKEN.fullmatch(name) or re.search(r"[\r\n\0]", value):
+        if not _TOKEN.fullmatch(name) or _FORBIDDEN.search(value):
             raise ConfigurationError(
                 f"header {name[:40]!r} cannot be sent: it has a character that HTTP forbids. Remove line ends"
             )
@@ -77,6 +79,8 @@ class Request:
     @property
     def query(self) -> str:
         """The query as it is sent: everything that is not unreserved is escaped, so `+` arrives as `%2B`."""
+        if _UNRESERVED.fullmatch("".join([text for pair in self.params for text in pair])):
+            return "&".join([f"{name}={value}" for name, value in self.params])
         return urlencode(self.params, quote_via=quote, safe="")
 
     def with_header(self, name: str, value: str) -> Request:
@@ -91,12 +95,18 @@ class Request:
         kept = tuple(pair for pair in self.params if pair[0] != name)
         return self._but(params=(*kept, (name, value)))
 
-    def _but(self, **changes: Pairs) -> Request:
+    def _but(self, *, params: Pairs | None = None, headers: Pairs | None = None) -> Request:
         """A copy with other pairs, which have been checked: `attrs.evolve` would check everything again, each time."""
         copy = object.__new__(Request)
-        for field in ("method", "path", "params", "headers", "body"):
-            object.__setattr__(copy, field, changes.get(field, getattr(self, field)))
+        _set(copy, "method", self.method)
+        _set(copy, "path", self.path)
+        _set(copy, "params", self.params if params is None else params)
+        _set(copy, "headers", self.headers if headers is None else headers)
+        _set(copy, "body", self.body)
         return copy
+
+
+_set: Final = object.__setattr__
 
 
 def check_id(value: int, name: str) -> int:

@@ -91,6 +91,11 @@ class Database:
         """What it is called in messages and reports: without a password."""
         return self._store.name
 
+    @property
+    def format(self) -> str:
+        """The kind of database."""
+        return self._store.name.partition("://")[0]
+
     # ---- opening
 
     def open(self, query: Query, *, fresh: bool) -> Opened:
