@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -337,3 +338,23 @@ def test_a_fresh_export_of_another_query(destination: Destination, database: str
     destination.open(QUERY, fresh=True)
     destination.finish(report(destination, {}, QUERY))
     assert COUNTS
+
+
+def test_interrupted_by_a_signal(destination: Destination, database: str) -> None:
+    """Ctrl-C in the middle of a block, in whatever code it falls, leaves nothing of what was not committed."""
+    destination.open(QUERY, fresh=False)
+    destination.write(batch("models", 1))
+    destination.commit(["1"])
+    many = batch("messages", *range(5_000))
+    signal.setitimer(signal.ITIMER_REAL, 0.02)
+    before = signal.signal(signal.SIGALRM, interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            while True:
+                destination.write(many)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert destination.open(QUERY, fresh=False).marks == ["1"]
+    destination.close()
+    rows = held(database)
+    assert (list(rows["models"]), rows["messages"]) == ([1], {})

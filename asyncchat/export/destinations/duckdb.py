@@ -144,10 +144,11 @@ def _arrow(kind: str, rows: Sequence[Values]) -> pa.Table:
         Type.TIMESTAMP: pa.timestamp("us", "UTC"),
         Type.JSON: pa.string(),
     }
+    pool = pa.system_memory_pool()  # Arrow's own one keeps what was freed
     arrays = {}
     for column, values in zip(ALL_COLUMNS[kind], zip(*rows, strict=True), strict=True):
         kept = [keepable(text) for text in values] if column.type is Type.JSON else values
-        arrays[column.name] = pa.array(kept, types[column.type])
+        arrays[column.name] = pa.array(kept, types[column.type], memory_pool=pool)
     return pa.table(arrays)
 
 
