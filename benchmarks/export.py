@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("what", choices=["raw", "depth", "memory", "serve", "one"])
     parser.add_argument("--conversations", type=int, default=2_000)
     parser.add_argument("--messages", type=float, default=10.0, help="in a conversation on average")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds that the server takes for an answer")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--format", default="jsonl")
     parser.add_argument("--database", default=":memory:", help="a file: made on first use, and used again")
@@ -58,7 +59,7 @@ def main() -> None:
 
 def _serve(given: argparse.Namespace) -> None:
     size = {"conversations": given.conversations, "messages_mean": max(given.messages, 1.0)}
-    with Sandbox(database=given.database, token=TOKEN, **size) as box:
+    with Sandbox(database=given.database, token=TOKEN, latency=given.latency, **size) as box:
         print(box.base_url, flush=True)
         sys.stdin.read()
 
@@ -66,6 +67,7 @@ def _serve(given: argparse.Namespace) -> None:
 @contextmanager
 def _sandbox(given: argparse.Namespace, conversations: int) -> Iterator[str]:
     flags = ["--conversations", str(conversations), "--messages", str(given.messages), "--database", given.database]
+    flags += ["--latency", str(given.latency)]
     command = [sys.executable, __file__, "serve", *flags]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - itself
     try:

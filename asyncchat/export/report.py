@@ -191,10 +191,10 @@ class ExportReport:
             certificates=dict(manifest["certificates"]),
             uncertified=tuple(manifest["uncertified"]),
             deleted=tuple(manifest["deleted"]),
-            probe=None if manifest["probe"] is None else Probe.from_dict(manifest["probe"]),
+            probe=None if manifest.get("probe") is None else Probe.from_dict(manifest["probe"]),
             requests=manifest["requests"],
             retries=manifest["retries"],
             seconds=manifest["seconds"],
-            resumed=manifest["resumed"],
+            resumed=manifest.get("resumed", False),
             reused=True,
         )

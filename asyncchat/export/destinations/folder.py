@@ -82,14 +82,18 @@ class FolderDestination:
         """
         self._made = make_root(self._root)
         self._lock = Lock.taken(self._root)
-        journal = self._journal_of_before(fresh=fresh)
+        self._journal = journal = self._journal_of_before(fresh=fresh)  # kept to be closed, whatever is found
         done = read_report(self._root)
-        self._check(query, done, journal)
-        if journal is not None and not fresh:
+        self._refuse_foreign(done)
+        if not fresh and journal is not None and journal.query == query:
             return self._go_on(journal)
-        if done is not None and not fresh:
+        if not fresh and done is not None and done.query == query:
             return Opened(report=self._unharmed(done))
-        self._begin(query, journal)
+        if not fresh and done is not None:
+            raise _another(f"{self._root} holds an export", done.query, query)
+        if not fresh and journal is not None:
+            raise _another(f"{self._root} holds an unfinished export", journal.query, query)
+        self._begin(query)
         return Opened()
 
     def _journal_of_before(self, *, fresh: bool) -> Journal | None:
@@ -105,12 +109,7 @@ class FolderDestination:
             return None
         return journal
 
-    def _check(self, query: Query, done: ExportReport | None, journal: Journal | None) -> None:
-        self._journal = journal  # so that it is closed, whatever is found
-        if done is not None:
-            _refuse_another(f"{self._root} holds an export", done.query, query)
-        if journal is not None:
-            _refuse_another(f"{self._root} holds an unfinished export", journal.query, query)
+    def _refuse_foreign(self, done: ExportReport | None) -> None:
         foreign = [kind for kind in KINDS if (self._root / kind).exists()]
         if foreign and done is None:
             raise ConfigurationError(
@@ -121,7 +120,8 @@ class FolderDestination:
         damaged = find_damage(self._root, done)
         if damaged is not None:
             raise ExportError(f"{damaged} is not as the export left it: export anew with fresh=True")
-        self._remove_staging()
+        if self._journal is None:  # else another export is under way, which will replace this one
+            self._remove_staging()
         return done
 
     def _go_on(self, journal: Journal) -> Opened:
@@ -143,9 +143,9 @@ class FolderDestination:
         self._parts, self._is_ours = Parts(self._staging, self._form, counts), True
         return Opened(marks=journal.marks)
 
-    def _begin(self, query: Query, journal: Journal | None) -> None:
-        if journal is not None:
-            journal.close()
+    def _begin(self, query: Query) -> None:
+        if self._journal is not None:
+            self._journal.close()
         self._remove_staging()
         self._is_ours = True
         self._staging.mkdir()
@@ -227,26 +227,33 @@ class FolderDestination:
 
     def _move(self, journal: Journal) -> None:
         """Put a whole export in the place of what is there. Each step may be the last, and is done again then."""
-        manifest = journal.manifest
+        text = json.dumps(journal.manifest, indent=2) + "\n"  # ASCII: a server's words may hold lone surrogates
+        kinds = _kinds_of(journal.query)
         journal.close()
-        text = json.dumps(manifest, indent=2) + "\n"  # ASCII: a server's words may hold lone surrogates
-        write_durably(self._staging / MANIFEST, text)
-        old = self._staging / _OLD
-        old.mkdir(exist_ok=True)
-        (self._root / MANIFEST).unlink(missing_ok=True)
-        sync_folder(self._root)  # else it might be found beside what it does not speak of
-        for kind in KINDS:
-            if (self._staging / kind).exists():  # else it was moved before a kill
-                self._replace(kind, old)
-        sync_folder(self._root)
-        (self._staging / MANIFEST).rename(self._root / MANIFEST)
-        sync_folder(self._root)
+        place = self._root / MANIFEST
+        if not place.exists() or place.read_bytes() != text.encode():
+            write_durably(self._staging / MANIFEST, text)
+            place.unlink(missing_ok=True)
+            sync_folder(self._root)  # else the old one might be found beside what it does not speak of
+            old = self._staging / _OLD
+            old.mkdir(exist_ok=True)
+            for kind in KINDS:
+                self._replace(kind, kinds, old)
+            sync_folder(old)
+            sync_folder(self._root)
+            (self._staging / MANIFEST).rename(place)
+            sync_folder(self._root)
         self._remove_staging()
 
-    def _replace(self, kind: str, old: Path) -> None:
-        if (self._root / kind).exists():
-            (self._root / kind).rename(old / kind)
-        (self._staging / kind).rename(self._root / kind)
+    def _replace(self, kind: str, kinds: Sequence[str], old: Path) -> None:
+        """Take the old folder of a kind away, and put the new one in its place, if there is one."""
+        new, place = self._staging / kind, self._root / kind
+        if kind in kinds and not new.exists():  # it was moved before a kill
+            return
+        if place.exists():
+            place.rename(old / kind)
+        if kind in kinds:
+            new.rename(place)
 
     def _remove_staging(self) -> None:
         """Remove what is unfinished; the journal goes first, so that nothing half removed is taken for an export."""
@@ -260,14 +267,12 @@ def _kinds_of(query: Query) -> Sequence[str]:
     return KINDS if query.messages else KINDS[:2]
 
 
-def _refuse_another(what: str, known: Query, query: Query) -> None:
-    if known == query:
-        return
+def _another(what: str, known: Query, query: Query) -> ConfigurationError:
     ours, theirs = query.to_dict(), known.to_dict()
     name = next(name for name in ours if ours[name] != theirs[name])
-    raise ConfigurationError(
+    return ConfigurationError(
         f"{what} of something else: {name} was {theirs[name]!r:.80}, and is {ours[name]!r:.80} now. "
-        "Give another folder, or remove it"
+        "Give another folder, or replace it with fresh=True"
     )
 
 
