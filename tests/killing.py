@@ -16,7 +16,7 @@ CAN_KILL: Final = hasattr(os, "fork") and hasattr(os, "pidfd_open")
 def seconds_of(run: Callable[[], object]) -> float:
     """How long a child process takes for something that ends well."""
     began = time.monotonic()
-    child = _start(run)
+    child = start(run)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     return time.monotonic() - began
 
@@ -40,7 +40,7 @@ def kill_until_done(run: Callable[[], object], chance: random.Random, seconds: f
 
 def survives(run: Callable[[], object], seconds: float) -> bool:
     """Whether something comes to its end in a child process before it is killed, which is after some seconds."""
-    child = _start(run)
+    child = start(run)
     process = os.pidfd_open(child)
     select.select([process], [], [], seconds)
     signal.pidfd_send_signal(process, signal.SIGKILL)  # a process that has ended is still there to be waited for
@@ -50,7 +50,8 @@ def survives(run: Callable[[], object], seconds: float) -> bool:
     return status == 0
 
 
-def _start(run: Callable[[], object]) -> int:
+def start(run: Callable[[], object]) -> int:
+    """Start something in a child process, which ends with 0 if it ends well; returns the process's id."""
     child = os.fork()
     if child:
         return child

@@ -105,8 +105,12 @@ class Lock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            holder = _holder(os.fstat(descriptor).st_ino)
             os.close(descriptor)
-            raise ExportError(f"another export is writing to {root}: wait for it, or give another folder") from None
+            who = f" (process {holder})" if holder else ""
+            raise ExportError(
+                f"another export{who} is writing to {root}: wait for it, or give another folder"
+            ) from None
         return cls(descriptor)
 
     def release(self) -> None:
@@ -114,6 +118,18 @@ class Lock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _holder(inode: int) -> int | None:
+    """The process that holds a file locked, where the system tells; it may be told for a file of another disk."""
+    try:
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:  # not Linux, or hidden
+        return None
+    for fields in map(str.split, lines):  # such as: 1: FLOCK  ADVISORY  WRITE 708 fe:00:131 0 EOF
+        if fields[1] == "FLOCK" and fields[5].rpartition(":")[2] == str(inode) and int(fields[4]) > 0:
+            return int(fields[4])
+    return None
 
 
 def read_report(root: Path) -> ExportReport | None:

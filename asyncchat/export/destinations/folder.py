@@ -242,7 +242,7 @@ class FolderDestination:
             sync_folder(old)
             sync_folder(self._root)
             (self._staging / MANIFEST).rename(place)
-            sync_folder(self._root)
+        sync_folder(self._root)
         self._remove_staging()
 
     def _replace(self, kind: str, kinds: Sequence[str], old: Path) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import importlib
 import sys
+import zlib
 from collections.abc import Callable
 from typing import IO, Any, Final, Protocol
 
@@ -15,6 +15,8 @@ from asyncchat.export.destinations.base import Batch
 from asyncchat.export.lines import to_lines
 
 _GZIP_LEVEL: Final = 6
+_GZIP_WINDOW: Final = 31
+"""The largest window of zlib, 15, and 16 for the head and foot of gzip."""
 
 
 class RowFile(Protocol):
@@ -66,21 +68,50 @@ class Lines:
 
     Args:
         file: Where the lines go.
-        end: Is called when all are written, None: nothing is.
     """
 
-    def __init__(self, file: IO[bytes] | gzip.GzipFile, end: Callable[[], object] | None = None) -> None:
-        self._write = file.write
-        self._end = end
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
 
     def write(self, batch: Batch) -> None:
         """Append rows."""
-        self._write(to_lines(batch.rows, batch.conversation_id))
+        self._file.write(to_lines(batch.rows, batch.conversation_id))
 
     def finish(self) -> None:
-        """End what compresses."""
-        if self._end is not None:
-            self._end()
+        """Nothing is held back."""
+
+
+class Packer(Protocol):
+    """What compresses, as the standard library has it."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        """What there is already of the compressed data."""
+        ...
+
+    def flush(self) -> bytes:
+        """What is left of it."""
+        ...
+
+
+class PackedLines:
+    """JSON Lines that are compressed.
+
+    Args:
+        file: Where the compressed lines go.
+        packer: Compresses them.
+    """
+
+    def __init__(self, file: IO[bytes], packer: Packer) -> None:
+        self._file = file
+        self._packer = packer
+
+    def write(self, batch: Batch) -> None:
+        """Append rows."""
+        self._file.write(self._packer.compress(to_lines(batch.rows, batch.conversation_id)))
+
+    def finish(self) -> None:
+        """End the compressed data."""
+        self._file.write(self._packer.flush())
 
 
 def _plain(file: IO[bytes], _kind: str) -> RowFile:
@@ -88,8 +119,7 @@ def _plain(file: IO[bytes], _kind: str) -> RowFile:
 
 
 def _gzip(file: IO[bytes], _kind: str) -> RowFile:
-    packed = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=_GZIP_LEVEL, mtime=0, filename="")
-    return Lines(packed, packed.close)
+    return PackedLines(file, zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW))
 
 
 _ZSTD: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
@@ -97,8 +127,7 @@ _ZSTD: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports
 
 def _zstandard(file: IO[bytes], _kind: str) -> RowFile:
     zstd: Any = importlib.import_module(_ZSTD)
-    packed = zstd.ZstdFile(file, "wb")
-    return Lines(packed, packed.close)
+    return PackedLines(file, zstd.ZstdCompressor())
 
 
 _BY_NAME: Final = {

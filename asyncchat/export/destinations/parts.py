@@ -38,10 +38,16 @@ class _Hashed(RawIOBase):
         return self._file.fileno()
 
     def write(self, data: Any) -> int:
+        if self._file.closed:  # abandoned: what compresses or buffers still gets rid of what it holds
+            return memoryview(data).nbytes
         written = self._file.write(data)
         self.hash.update(memoryview(data)[:written])
         self.size += written
         return written
+
+    def abandon(self) -> None:
+        """Let all that is written from now on go nowhere."""
+        self._file.close()
 
     def close(self) -> None:
         if not self.closed:
@@ -88,9 +94,10 @@ class OpenPart:
 
     def abandon(self) -> None:
         """Close the file as it is: nobody will read it."""
-        with contextlib.suppress(Exception):  # what compresses or buffers may fail once more
-            self._file.detach()
-        self._raw.close()
+        self._raw.abandon()
+        for close in (self._rows.finish, self._file.close):
+            with contextlib.suppress(Exception):  # what compresses or buffers may fail once more
+                close()
 
 
 class Parts:
