@@ -12,6 +12,8 @@ import attrs
 
 from asyncchat.errors import ConfigurationError
 from asyncchat.export.destinations.base import Batch
+from asyncchat.export.destinations.parquet import Parquet
+from asyncchat.export.destinations.sheet import Sheet
 from asyncchat.export.lines import to_lines
 
 _GZIP_LEVEL: Final = 6
@@ -130,14 +132,27 @@ def _zstandard(file: IO[bytes], _kind: str) -> RowFile:
     return PackedLines(file, zstd.ZstdCompressor())
 
 
+def _csv(file: IO[bytes], kind: str) -> RowFile:
+    return Sheet(file, kind, guarded=True)
+
+
+def _csv_raw(file: IO[bytes], kind: str) -> RowFile:
+    return Sheet(file, kind, guarded=False)
+
+
+_RAW: Final = "csv-raw"
+
 _BY_NAME: Final = {
     "jsonl": Format("jsonl", _plain),
     "jsonl.gz": Format("jsonl.gz", _gzip),
     "jsonl.zst": Format("jsonl.zst", _zstandard, _ZSTD, "zst"),
+    "csv": Format("csv", _csv),
+    _RAW: Format("csv", _csv_raw),
+    "parquet": Format("parquet", Parquet, "pyarrow", "parquet"),
 }
 
-FORMATS: Final = tuple(_BY_NAME)
-"""What part files can be."""
+FORMATS: Final = tuple(name for name in _BY_NAME if name != _RAW)
+"""What part files can be; texts that look like formulas are an option of csv."""
 
 
 def find_format(name: str) -> Format:
