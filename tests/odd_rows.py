@@ -1,7 +1,8 @@
-"""Rows of every sort: mostly as agreed, now and then with anything in them."""
+"""Rows of every sort, mostly as agreed, now and then with anything in them; and back from values to what was sent."""
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from asyncchat import RawRow
-from asyncchat.export.destinations.columns import COLUMNS, Type
+from asyncchat.export.destinations.columns import COLUMNS, Type, Values
 
 TIMES = st.sampled_from(
     [
@@ -74,3 +75,23 @@ def raw(fields: dict[str, Any], text: str) -> RawRow:
         updated_at=moment(changed) if isinstance(changed, str) else None,
         json=text.encode(),
     )
+
+
+def put_back(kind: str, values: Values) -> dict[str, Any]:
+    """What was sent, told from the values alone; fields that are NULL are left out."""
+    fields: dict[str, Any] = {}
+    by_name = dict(zip([column.name for column in COLUMNS[kind]], values, strict=True))
+    for column in COLUMNS[kind]:
+        value = by_name[column.name]
+        if value is None or column.name in {"conversation_id", "extra"} or column.name.endswith("_offset"):
+            continue
+        if column.type is Type.JSON:
+            fields[column.name] = json.loads(value)
+        elif column.type is Type.TIMESTAMP:
+            rest = by_name[f"{column.name}_offset"]
+            offset = moment(f"2025-05-05T10:00:00{rest}").utcoffset()
+            assert offset is not None
+            fields[column.name] = (value + offset).replace(tzinfo=None).isoformat()[:19] + rest
+        else:
+            fields[column.name] = value
+    return {**fields, **json.loads(by_name["extra"] or "{}")}

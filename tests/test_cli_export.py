@@ -127,6 +127,16 @@ def test_what_is_asked_for(box: Sandbox, capsys: pytest.CaptureFixture[str], tmp
     assert not (tmp_path / "messages").exists()
 
 
+@pytest.mark.usefixtures("_there")
+@pytest.mark.parametrize("flags", [["csv"], ["csv", "--csv-raw"], ["parquet"], ["jsonl.gz"]], ids="".join)
+def test_formats(capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: list[str]) -> None:
+    """Formats have names, which part files end with; csv has an option, which makes it another format."""
+    assert invoke(capsys, "export", tmp_path, "--format", *flags).code == 0
+    told = json.loads((tmp_path / "manifest.json").read_text())
+    assert told["query"]["format"] == "".join(flags).replace("--csv", "")
+    assert (tmp_path / "messages" / f"part-00000.{flags[0]}").is_file()
+
+
 def test_the_bound_on_requests(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_rows import moment, raw, rows
+from odd_rows import moment, put_back, raw, rows
 
 from asyncchat import RawRow
 from asyncchat.export.destinations import columns
@@ -17,26 +16,6 @@ from asyncchat.export.destinations.columns import COLUMNS, Type, to_values
 from asyncchat.export.report import KINDS
 
 OWNER = 70
-
-
-def put_back(kind: str, values: columns.Values) -> dict[str, Any]:
-    """What was sent, told from the values alone; fields that are NULL are left out."""
-    fields: dict[str, Any] = {}
-    by_name = dict(zip([column.name for column in COLUMNS[kind]], values, strict=True))
-    for column in COLUMNS[kind]:
-        value = by_name[column.name]
-        if value is None or column.name in {"conversation_id", "extra"} or column.name.endswith("_offset"):
-            continue
-        if column.type is Type.JSON:
-            fields[column.name] = json.loads(value)
-        elif column.type is Type.TIMESTAMP:
-            rest = by_name[f"{column.name}_offset"]
-            offset = moment(f"2025-05-05T10:00:00{rest}").utcoffset()
-            assert offset is not None
-            fields[column.name] = (value + offset).replace(tzinfo=None).isoformat()[:19] + rest
-        else:
-            fields[column.name] = value
-    return {**fields, **json.loads(by_name["extra"] or "{}")}
 
 
 def check_types(kind: str, values: columns.Values) -> None:

@@ -19,6 +19,7 @@ from killing import CAN_KILL, start
 
 from asyncchat import ConfigurationError, ExportError
 from asyncchat.export import FORMATS, Batch
+from asyncchat.export.destinations import parquet
 
 pytestmark = [
     pytest.mark.skipif(not CAN_KILL, reason="needs Linux"),
@@ -178,15 +179,16 @@ def write_many(root: Path, form: str, count: int) -> None:
     rows = batch(0).rows
     for number in range(count):
         out.write(Batch(kind="models", rows=rows))
-        if number % 200 == 199:
+        if number % 40 == 39:
             out.commit([str(number)])
     out.close()
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_memory(tmp_path: Path, form: str) -> None:
+def test_memory(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten times the rows need no more memory."""
-    write_many(tmp_path / "warm", form, 10)
-    small = peak_of(lambda: write_many(tmp_path / "small", form, 400))
-    large = peak_of(lambda: write_many(tmp_path / "large", form, 4000))
+    monkeypatch.setattr(parquet, "_BLOCK_ROWS", 500)
+    write_many(tmp_path / "warm", form, 2)
+    small = peak_of(lambda: write_many(tmp_path / "small", form, 60))
+    large = peak_of(lambda: write_many(tmp_path / "large", form, 600))
     assert large < small * 1.2

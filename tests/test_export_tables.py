@@ -16,15 +16,16 @@ from export_api import raw as raw_row
 from export_folders import QUERY, opened, report
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from odd_rows import raw, rows
+from odd_rows import put_back, raw, rows
 
-from asyncchat import ConfigurationError, RawRow
-from asyncchat.export import Batch
+from asyncchat import AsyncClient, ConfigurationError, RawRow
+from asyncchat.export import Batch, export
 from asyncchat.export.destinations import parquet
 from asyncchat.export.destinations.columns import COLUMNS, Type, Values, to_values
 from asyncchat.export.destinations.folder import FolderDestination
 from asyncchat.export.destinations.formats import find_format
 from asyncchat.export.report import KINDS
+from asyncchat.sandbox import Sandbox
 
 FORMULAS = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "'=1", "''@a"]
 HARMLESS = ["", "a=1", "'a", " =1", '"=1"', "1", "a\r\nb", "a,b"]
@@ -224,3 +225,28 @@ def test_parquet_without_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ConfigurationError, match=r"^format 'parquet' needs an extra: pip install 'asyncchat\[parquet\]'$"
     ):
         FolderDestination(tmp_path, format="parquet")
+
+
+# ---- from a server
+
+
+@pytest.mark.asyncio
+async def test_a_whole_export(tmp_path: Path) -> None:
+    """An export into either format holds what the server holds, and tells its rows in the manifest."""
+    pq = pytest.importorskip("pyarrow.parquet")
+    with Sandbox(seed=3, models=2, conversations=20, messages_mean=6) as box:
+        async with AsyncClient(box.base_url, token=box.token, auth=box.auth) as client:
+            for name in ("csv", "parquet"):
+                report = await export(client, tmp_path / name, format=name)
+                assert report.rows["messages"] == len(list(box.truth("messages")))
+        for kind in ("models", "conversations", "messages"):
+            rows = [tuple(row.values()) for row in pq.read_table(tmp_path / "parquet" / kind).to_pylist()]
+            told = [put_back(kind, row) | ({"conversation_id": row[1]} if kind == "messages" else {}) for row in rows]
+            truth = [{name: value for name, value in row.items() if value is not None} for row in box.truth(kind)]
+            assert sorted(told, key=lambda row: int(row["id"])) == truth
+            sheets = [
+                row
+                for path in (tmp_path / "csv" / kind).iterdir()
+                for row in read_csv(path.read_bytes(), kind, guarded=True)
+            ]
+            assert sorted(sheets, key=repr) == sorted(without_null(rows, kind), key=repr)

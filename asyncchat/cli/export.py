@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _UNCERTIFIED = 3
 _TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h: later it may go well
 
-_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst")
+_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
 
 
 @click.command(name="export")

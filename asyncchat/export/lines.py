@@ -9,8 +9,8 @@ from typing import Final
 
 from asyncchat import RawRow
 
-_MAY_HAVE_OWNER: Final = re.compile(rb'"conversation_id"|\\u00[567]')
-"""Its name, or an escape of one of the letters in it."""
+_ESCAPED_LETTER: Final = re.compile(rb"\\u00[567]")
+"""An escape of one of the letters of `conversation_id`."""
 
 
 def to_lines(rows: Sequence[RawRow], conversation_id: int | None) -> bytes:
@@ -27,12 +27,18 @@ def to_lines(rows: Sequence[RawRow], conversation_id: int | None) -> bytes:
     if conversation_id is None:
         return text
     owner = b'{"conversation_id":%d,' % conversation_id
-    if _MAY_HAVE_OWNER.search(text):
+    if _may_have_owner(text):
         return b"".join([_with_owner(line, owner) for line in text.split(b"\n")[:-1]])
     return owner + text[1:-1].replace(b"\n{", b"\n" + owner) + b"\n"
 
 
+def _may_have_owner(text: bytes) -> bool:
+    if b'"conversation_id"' in text:
+        return True
+    return rb"\u00" in text and _ESCAPED_LETTER.search(text) is not None  # a plain search is ten times as quick
+
+
 def _with_owner(line: bytes, owner: bytes) -> bytes:
-    if _MAY_HAVE_OWNER.search(line) and "conversation_id" in json.loads(line):
+    if _may_have_owner(line) and "conversation_id" in json.loads(line):
         return line + b"\n"
     return owner + line[1:] + b"\n"

@@ -18,6 +18,7 @@ from asyncchat.export.destinations.base import Batch
 from asyncchat.export.destinations.columns import COLUMNS, Type, to_values
 
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
+_SUSPECT: Final = frozenset("'=+-@\t\r")
 _END: Final = "\r\n"
 
 
@@ -26,7 +27,9 @@ def _quoted(text: str) -> str:
 
 
 def _guarded(text: str) -> str:
-    return _quoted("'" + text if _FORMULA.match(text) else text)
+    if text[:1] in _SUSPECT and _FORMULA.match(text):
+        return _quoted("'" + text)
+    return _quoted(text)
 
 
 def _cell_of(kind: Type, *, guarded: bool) -> Callable[[Any], str]:
