@@ -340,6 +340,11 @@ def test_a_fresh_export_of_another_query(destination: Destination, database: str
     assert COUNTS
 
 
+def write_for_ever(destination: Destination, rows: Batch) -> NoReturn:
+    while True:
+        destination.write(rows)
+
+
 def test_interrupted_by_a_signal(destination: Destination, database: str) -> None:
     """Ctrl-C in the middle of a block, in whatever code it falls, leaves nothing of what was not committed."""
     destination.open(QUERY, fresh=False)
@@ -350,8 +355,7 @@ def test_interrupted_by_a_signal(destination: Destination, database: str) -> Non
     before = signal.signal(signal.SIGALRM, interrupted)
     try:
         with pytest.raises(KeyboardInterrupt):
-            while True:
-                destination.write(many)
+            write_for_ever(destination, many)
     finally:
         signal.signal(signal.SIGALRM, before)
     assert destination.open(QUERY, fresh=False).marks == ["1"]
