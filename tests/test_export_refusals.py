@@ -61,10 +61,12 @@ def test_an_export_is_not_written_over(root: Path) -> None:
         ({"format": "jsonl.gz"}, "format was 'jsonl', and is 'jsonl.gz' now"),
     ],
 )
-@pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize("finished", [False, True])
-def test_another_query(root: Path, change: dict[str, Any], told: str, fresh: bool, finished: bool) -> None:
-    """A folder that holds another export, finished or not, is refused with what differs, and left alone."""
+def test_another_query(root: Path, change: dict[str, Any], told: str, finished: bool) -> None:
+    """A folder that holds another export, finished or not, is refused with what differs, and left alone.
+
+    A fresh export replaces it.
+    """
     if finished:
         write(root)
     else:
@@ -74,9 +76,18 @@ def test_another_query(root: Path, change: dict[str, Any], told: str, fresh: boo
         out.close()
     before = touched(root)
     with pytest.raises(ConfigurationError, match=re.escape(told)) as refused:
-        opened(root, query=attrs.evolve(QUERY, **change), fresh=fresh)
+        opened(root, query=attrs.evolve(QUERY, **change))
     assert ("unfinished" in str(refused.value)) is not finished
     assert touched(root) == before
+    query = attrs.evolve(QUERY, **change)
+    out, _ = opened(root, query=query, fresh=True)
+    out.write(Batch(kind="models", rows=rows(range(4))))
+    out.commit(["0"])
+    out.finish(report({"models": 4}, query))
+    out.close()
+    assert read_report(root) is not None
+    assert (root / "messages").exists() is query.messages
+    assert [path.name for path in (root / "models").iterdir()] == [f"part-00000.{query.format}"]
 
 
 @pytest.mark.parametrize(("name", "format"), [("parts", "nope"), ("csv_raw", "jsonl")])

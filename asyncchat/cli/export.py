@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _UNCERTIFIED = 3
 _TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h: later it may go well
 
-_GOES_ON = "the same command goes on from what was read"
-
 _FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst")
 
 
@@ -54,7 +52,8 @@ def export_command(**flags: Any) -> int:
     """  # noqa: D301 - click reads the backspace
     as_json, quiet = flags.pop("as_json"), flags.pop("quiet")
     connection = take_connection(flags)
-    report = _run(_export(connection, flags, silent=quiet or as_json))
+    goes_on = f"the same command{' without --fresh' if flags['fresh'] else ''} goes on from what was read"
+    report = _run(_export(connection, flags, silent=quiet or as_json), goes_on)
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))
     elif not quiet:
@@ -64,14 +63,14 @@ def export_command(**flags: Any) -> int:
     return 0 if report.certified else _UNCERTIFIED
 
 
-def _run(main: Coroutine[Any, Any, ExportReport]) -> ExportReport:
+def _run(main: Coroutine[Any, Any, ExportReport], goes_on: str) -> ExportReport:
     """Run an export; what ends it early says that the same command goes on."""
     try:
         return run_async(main)
     except KeyboardInterrupt:
-        raise EndedError(f"interrupted: {_GOES_ON}", 128 + signal.SIGINT) from None
+        raise EndedError(f"interrupted: {goes_on}", 128 + signal.SIGINT) from None
     except Terminated:
-        raise EndedError(f"terminated: {_GOES_ON}", 128 + signal.SIGTERM) from None
+        raise EndedError(f"terminated: {goes_on}", 128 + signal.SIGTERM) from None
     except (APIConnectionError, RateLimitError, ServerError) as exc:
         if hasattr(exc, "__notes__"):  # rows are kept: the server was there, and is away for a time
             raise EndedError(wording(exc), _TEMPORARY) from None

@@ -22,7 +22,7 @@ from asyncchat.export.sink import DestinationSink
 from asyncchat.export.start import LAG, check_seconds, draw_plan, make_query
 from asyncchat.export.stopping import PATIENCE
 
-RESUMABLE: Final = "What was read is kept: the same command goes on from there"
+RESUMABLE: Final = "What was read is kept: the same export goes on from there (without fresh=True)"
 """The note of an error that ended an export which has rows already."""
 
 
@@ -59,8 +59,8 @@ async def export(
             which a later `until` is cut to as well.
         models: Ids of models: only these, and their conversations. Empty: all.
         messages: Whether messages are exported.
-        fresh: Whether to begin anew, whatever the destination holds of this export. A finished one stays until the new
-            one is finished, and is replaced then.
+        fresh: Whether to begin anew, whatever export the destination holds. A finished one stays until the new one is
+            finished, and is replaced then; where the new one is stopped, the call without `fresh` goes on with it.
         lag: Seconds to keep behind the server's clock, for rows that become visible late.
         patience: Seconds for which a server that answers nothing is waited for. 0: none.
         csv_raw: Whether CSV holds texts as they are, also those that a spreadsheet would run as formulas.

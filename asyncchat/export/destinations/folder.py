@@ -84,7 +84,7 @@ class FolderDestination:
         self._lock = Lock.taken(self._root)
         journal = self._journal_of_before(fresh=fresh)
         done = read_report(self._root)
-        self._check(query, done, journal)
+        self._check(None if fresh else query, done, journal)
         if journal is not None and not fresh:
             return self._go_on(journal)
         if done is not None and not fresh:
@@ -105,11 +105,11 @@ class FolderDestination:
             return None
         return journal
 
-    def _check(self, query: Query, done: ExportReport | None, journal: Journal | None) -> None:
+    def _check(self, query: Query | None, done: ExportReport | None, journal: Journal | None) -> None:
         self._journal = journal  # so that it is closed, whatever is found
-        if done is not None:
+        if query is not None and done is not None:
             _refuse_another(f"{self._root} holds an export", done.query, query)
-        if journal is not None:
+        if query is not None and journal is not None:
             _refuse_another(f"{self._root} holds an unfinished export", journal.query, query)
         foreign = [kind for kind in KINDS if (self._root / kind).exists()]
         if foreign and done is None:
@@ -221,26 +221,29 @@ class FolderDestination:
 
     def _move(self, journal: Journal) -> None:
         """Put a whole export in the place of what is there. Each step may be the last, and is done again then."""
-        manifest = journal.manifest
+        text = json.dumps(journal.manifest, indent=2) + "\n"  # ASCII: a server's words may hold lone surrogates
         journal.close()
-        text = json.dumps(manifest, indent=2) + "\n"  # ASCII: a server's words may hold lone surrogates
-        write_durably(self._staging / MANIFEST, text)
-        old = self._staging / _OLD
-        old.mkdir(exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            (self._root / MANIFEST).rename(old / MANIFEST)
-        for kind in KINDS:
-            if (self._staging / kind).exists():  # else it was moved before a kill
-                self._replace(kind, old)
-        sync_folder(self._root)
-        (self._staging / MANIFEST).rename(self._root / MANIFEST)
-        sync_folder(self._root)
+        place = self._root / MANIFEST
+        if not place.exists() or place.read_text(encoding="utf-8") != text:
+            write_durably(self._staging / MANIFEST, text)
+            self._make_room()
+            for kind in KINDS:
+                if (self._staging / kind).exists():
+                    (self._staging / kind).rename(self._root / kind)
+            sync_folder(self._root)
+            (self._staging / MANIFEST).rename(place)
+            sync_folder(self._root)
         self._remove_staging()
 
-    def _replace(self, kind: str, old: Path) -> None:
-        if (self._root / kind).exists():
-            (self._root / kind).rename(old / kind)
-        (self._staging / kind).rename(self._root / kind)
+    def _make_room(self) -> None:
+        """Take a finished export away; its manifest goes last, and says until then that there is something to take."""
+        if not (self._root / MANIFEST).exists():
+            return
+        old = self._staging / _OLD
+        old.mkdir(exist_ok=True)
+        for name in (*KINDS, MANIFEST):
+            if (self._root / name).exists():
+                (self._root / name).rename(old / name)
 
     def _remove_staging(self) -> None:
         """Remove what is unfinished; the journal goes first, so that nothing half removed is taken for an export."""
@@ -260,7 +263,7 @@ def _refuse_another(what: str, known: Query, query: Query) -> None:
     name = next(name for name in ours if ours[name] != theirs[name])
     raise ConfigurationError(
         f"{what} of something else: {name} was {theirs[name]!r:.80}, and is {ours[name]!r:.80} now. "
-        "Give another folder, or remove it"
+        "Give another folder, or replace it with fresh=True"
     )
 
 
