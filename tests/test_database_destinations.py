@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -174,6 +176,38 @@ def test_indexes_and_comments(destination: Destination, database: str) -> None:
         assert select(database, comments[scheme])[0][0] > 7
 
 
+def test_an_export_that_has_only_begun(destination: Destination, database: str) -> None:
+    """What ended before its first commit leaves nothing, so that the next command may ask for something else."""
+    destination.open(QUERY, fresh=False)
+    destination.write(batch("models", 1))
+    destination.close()
+    if not database.startswith("postgresql"):
+        assert not Path(urlsplit(database).path[1:]).exists()
+    destination.open(OTHER, fresh=False)
+    destination.close()
+    write_all(destination)
+    destination.open(OTHER, fresh=True)
+    destination.close()
+    assert destination.open(QUERY, fresh=False).report is not None
+    destination.close()
+    assert held(database) == truth()
+
+
+def test_an_export_that_was_killed_when_it_had_only_begun(
+    destination: Destination, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Empty tables that a killed export has left keep no other one out."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "_erase", lambda _: None)
+        destination.open(QUERY, fresh=False)
+        destination.close()
+    assert held(database)["models"] == {}
+    destination.open(OTHER, fresh=False)
+    destination.commit(["1"])
+    destination.close()
+    assert destination.open(OTHER, fresh=False).marks == ["1"]
+
+
 # ---- what is refused
 
 
@@ -184,6 +218,7 @@ def test_another_query_is_refused(destination: Destination, database: str, is_fi
         write_all(destination)
     else:
         destination.open(QUERY, fresh=False)
+        destination.commit(["1"])
     destination.close()
     before = held(database)
     with pytest.raises(ConfigurationError, match=r"of s as x; this one is of s as x, models 7"):
@@ -321,6 +356,7 @@ def test_a_fresh_export_drops_an_unfinished_one(destination: Destination, databa
     destination.write(batch("models", 9))
     destination.commit(["1"])
     assert destination.open(QUERY, fresh=True).marks == []
+    destination.commit(["2"])
     destination.close()
     assert held(database)["models"] == {}
 
