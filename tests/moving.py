@@ -16,15 +16,8 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from asyncchat import ExportError, Page, RawRow
-from asyncchat.export.planning import (
-    Answer,
-    CountQuestion,
-    Manner,
-    Question,
-    Reading,
-    RowQuestion,
-    plan_window,
-)
+from asyncchat.export.planning import plan_window
+from asyncchat.export.questions import Answer, CountQuestion, Manner, Question, Reading, RowQuestion
 from asyncchat.export.seams import Seams
 from asyncchat.export.windows import Certificate, Span
 

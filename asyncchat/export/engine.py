@@ -21,8 +21,8 @@ from asyncchat import (
 from asyncchat.export.destinations.base import Batch
 from asyncchat.export.fetch import Listing, read_messages, read_window
 from asyncchat.export.ledger import Ledger, Plan
-from asyncchat.export.planning import Manner, Reading
 from asyncchat.export.progress import Tally
+from asyncchat.export.questions import Manner, Reading
 from asyncchat.export.report import Query
 from asyncchat.export.seams import Seams
 from asyncchat.export.side_by_side import work_off

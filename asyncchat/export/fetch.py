@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Final, TypeAlias, TypeVar
 
 from asyncchat import AsyncPager, NotFoundError, RawRow
-from asyncchat.export.planning import (
+from asyncchat.export.planning import plan_listing, plan_window
+from asyncchat.export.questions import (
     Answer,
     Answers,
     CountQuestion,
@@ -16,8 +17,6 @@ from asyncchat.export.planning import (
     Questions,
     Reading,
     RowQuestion,
-    plan_listing,
-    plan_window,
 )
 from asyncchat.export.side_by_side import side_by_side
 from asyncchat.export.windows import Span

@@ -15,8 +15,8 @@ from typing import Any, Final, Self
 import attrs
 
 from asyncchat.errors import ExportError
-from asyncchat.export.planning import Manner
 from asyncchat.export.probing.traits import Probe
+from asyncchat.export.questions import Manner
 from asyncchat.export.seams import Seams
 from asyncchat.export.windows import Span
 from asyncchat.export.work import ConversationItem, Item, WindowItem, Work, item_from_json
