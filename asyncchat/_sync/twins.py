@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
@@ -72,7 +71,7 @@ class Awaits(Generic[P, R]):
             return self
 
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return obj._bridge.run(functools.partial(self.method, obj._target, *args, **kwargs))  # noqa: SLF001
+            return obj._bridge.run(self.method, obj._target, *args, **kwargs)  # noqa: SLF001
 
         return Bound(self.method, call)
 
@@ -93,6 +92,7 @@ class Lists(Generic[P, T]):
             return self
 
         def call(*args: P.args, **kwargs: P.kwargs) -> Pager[T]:
-            return Pager(obj._bridge, self.method(obj._target, *args, **kwargs))  # noqa: SLF001
+            find = obj._find  # noqa: SLF001
+            return Pager(obj._bridge, lambda client: self.method(find(client), *args, **kwargs))  # noqa: SLF001
 
         return Bound(self.method, call)

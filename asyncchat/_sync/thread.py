@@ -1,0 +1,162 @@
+"""The thread and event loop that a blocking client lives in, and the calls that other threads make of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future, wait
+from typing import Any, Final, Generic, TypeVar
+
+from asyncchat._client import AsyncClient
+from asyncchat.errors import ConfigurationError
+
+R = TypeVar("R")
+
+GRACE: Final = 0.5
+"""Seconds that a caller waits for a call that it cancelled."""
+
+
+def closed() -> ConfigurationError:
+    """What a call of a closed client gets."""
+    return ConfigurationError("this client is closed: make a new one, or stay inside `with`")
+
+
+class Call(Generic[R]):
+    """One coroutine function on its way through the loop.
+
+    Args:
+        thread: Where it is to run.
+    """
+
+    def __init__(self, thread: LoopThread) -> None:
+        self.outcome: Future[R] = Future()
+        self._thread = thread
+        self._task: asyncio.Task[None] | None = None
+
+    def submit(self, function: Callable[[], Coroutine[Any, Any, R]]) -> None:
+        """Hand it to the loop, where the function is called and awaited.
+
+        Raises:
+            ConfigurationError: The client is closed.
+        """
+        self._thread.calls.add(self)  # before it is handed over: an ending thread answers all that it finds here
+        try:
+            self._thread.loop.call_soon_threadsafe(self._begin, function)
+        except RuntimeError:  # the loop is closed
+            self._thread.calls.discard(self)
+            raise closed() from None
+
+    def end(self) -> None:
+        """Cancel it if it has not ended, and wait until it has given back what it held.
+
+        A finalizer may call this in any thread, and with any lock held: the wait is short, and none in the loop's own.
+        """
+        if self.outcome.done() or self._thread.is_lost:
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: all has ended
+            self._thread.loop.call_soon_threadsafe(self._cancel)
+        if not self._thread.is_current and not sys.is_finalizing():
+            wait([self.outcome], GRACE)
+
+    def refuse(self) -> None:
+        """End it, if it has not ended, because the client is closed."""
+        if not self.outcome.done():
+            self.outcome.set_exception(closed())
+
+    def _begin(self, function: Callable[[], Coroutine[Any, Any, R]]) -> None:
+        if self._thread.ending:
+            self.refuse()
+        else:
+            self._task = self._thread.loop.create_task(self._carry(function))
+            self._task.add_done_callback(self._ended)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _carry(self, function: Callable[[], Coroutine[Any, Any, R]]) -> None:
+        try:
+            result = await function()
+        except asyncio.CancelledError:
+            return  # told by _ended, as of a task that is cancelled before its first step
+        except BaseException as exc:  # noqa: BLE001 - an exit asked for in a hook is the caller's, and ends no loop
+            self.outcome.set_exception(exc)
+        else:
+            self.outcome.set_result(result)
+
+    def _ended(self, _: asyncio.Task[None]) -> None:
+        self._thread.calls.discard(self)
+        if self._thread.ending:
+            self.refuse()
+        elif not self.outcome.done():
+            self.outcome.set_exception(CancelledError())
+
+
+class LoopThread:
+    """A daemon thread with an event loop, and a client that is entered and left in one task of it.
+
+    The loop is of the kind that the program's event loop policy makes.
+    """
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.client = client
+        self.loop = asyncio.new_event_loop()
+        self.calls: set[Call[Any]] = set()
+        self.ending = False
+        self.is_lost = False
+        """Whether this is a forked child, which has no such thread."""
+        self._stop = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._main, name="asyncchat-loop", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; calls may be submitted at once."""
+        try:
+            self._thread.start()
+        except BaseException:  # an interrupt, while the thread may have begun
+            self.stop()
+            raise
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs in it."""
+        return self._thread.ident == threading.get_ident()
+
+    def stop(self) -> None:
+        """Cancel what is under way, close the client and end the thread, and do not wait."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            self.loop.call_soon_threadsafe(self._stop.set)
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait until the thread has ended.
+
+        Raises:
+            Exception: What closing the client failed with.
+        """
+        self._thread.join(seconds)
+        if self._failure is not None:
+            raise self._failure
+
+    def _main(self) -> None:
+        try:
+            self.loop.run_until_complete(self._live())
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        except BaseException as exc:  # noqa: BLE001 - raised by join
+            self._failure = exc
+        finally:
+            self.ending = True
+            self.loop.close()
+            for call in list(self.calls):
+                call.refuse()
+
+    async def _live(self) -> None:
+        async with self.client:
+            await self._stop.wait()
+            self.ending = True
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
