@@ -51,8 +51,8 @@ class Pager(Generic[T]):
         flow = Flow(self._bridge.thread(pager.pages), pager.pages)
         try:
             flow.begin()
-            while (page := flow.take()) is not None:
-                yield page
+            while pages := flow.take():
+                yield from pages
         finally:
             flow.close()
 
