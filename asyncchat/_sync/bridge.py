@@ -11,7 +11,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from asyncchat._client import AsyncClient
 from asyncchat._sync.thread import Call, LoopThread, closed
@@ -21,6 +21,15 @@ R = TypeVar("R")
 
 AT_EXIT: Final = 1.0
 """Seconds that an interpreter that ends waits for a client to close."""
+
+
+def refuse_pickling(item: object) -> NoReturn:
+    """Tell that a client's thread, connections and token stay in its process.
+
+    Raises:
+        TypeError: Always, as pickle has it.
+    """
+    raise TypeError(f"a {type(item).__name__} cannot be pickled: make a client in each process, and send ids or rows")
 
 
 class Bridge:

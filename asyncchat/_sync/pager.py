@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, NoReturn, Self, TypeVar
 
 from asyncchat._client import AsyncClient
 from asyncchat._paging import AsyncPager
-from asyncchat._sync.bridge import Bridge
+from asyncchat._sync.bridge import Bridge, refuse_pickling
 from asyncchat._sync.flow import Flow
 from asyncchat.models import Page, RawRow
 
@@ -36,6 +36,9 @@ class Pager(Generic[T]):
 
     def __repr__(self) -> str:
         return repr(self._pager).removeprefix("Async")
+
+    def __reduce__(self) -> NoReturn:
+        refuse_pickling(self)
 
     def __iter__(self) -> Iterator[T]:
         for page in self.pages():

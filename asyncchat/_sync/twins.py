@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Self, TypeVar, overload
 
 from asyncchat._client import AsyncClient
 from asyncchat._paging import AsyncPager
-from asyncchat._sync.bridge import Bridge
+from asyncchat._sync.bridge import Bridge, refuse_pickling
 from asyncchat._sync.pager import Pager
 
 P = ParamSpec("P")
@@ -34,6 +34,9 @@ class Twin:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+    def __reduce__(self) -> NoReturn:
+        refuse_pickling(self)
 
 
 class Bound(Generic[P, R]):
