@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nbclient
 import nbformat
@@ -70,10 +70,10 @@ def test_jupyter(box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """In a notebook, which runs in a loop: cells with and without `await`, and one that is interrupted."""
     for name, value in environment(box, IPYTHONDIR=str(tmp_path), JUPYTER_RUNTIME_DIR=str(tmp_path)).items():
         monkeypatch.setenv(name, value)
-    common = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+    common: dict[str, Any] = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
     cells = [{**common, "id": f"cell-{number}", "source": source} for number, source in enumerate(CELLS)]
     whole = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    notebook = nbformat.reads(json.dumps(whole), as_version=4)
+    notebook = nbformat.reads(json.dumps(whole), as_version=4)  # type: ignore[no-untyped-call]  # it has no annotations
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
     told = ["".join(output["text"] for output in cell["outputs"]) for cell in notebook["cells"]]
     assert told == ["", "60\n", "5\n", "interrupted 5\n", ""]

@@ -57,7 +57,7 @@ class Bridge:
         call: Call[R] = Call(self.thread(function))
         try:
             call.submit(functools.partial(function, *args, **kwargs))
-            return call.outcome.result()
+            return call.wait()
         finally:
             call.end()
             del call  # an error of its outcome holds this frame
@@ -95,16 +95,10 @@ class Bridge:
             ConfigurationError: This is the loop's own thread.
         """
         self._refuse_own_loop(AsyncClient.aclose)
-        thread = self._end()
-        if thread is not None:
-            thread.join()
-
-    def _end(self) -> LoopThread | None:
         self._closed = True
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.stop()
-        return thread
+        if self._thread is not None:
+            self._thread.stop()
+            self._thread.join()
 
     def restart_in_child(self) -> None:
         """Begin anew in a forked child, which has no such thread."""
@@ -117,8 +111,9 @@ class Bridge:
 
     def forgotten(self) -> LoopThread | None:
         """Say that nobody closed it, and end the thread without waiting: a finalizer may run wherever it likes."""
-        if self._thread is None:
+        if self._thread is None or self._closed:
             return None
+        self._closed = True
         try:
             warnings.warn(
                 "an asyncchat client was never closed: use `with Client(...)`, or client.close()",
@@ -127,8 +122,8 @@ class Bridge:
                 source=self,
             )
         finally:
-            thread = self._end()
-        return thread
+            self._thread.stop()
+        return self._thread
 
     def __del__(self) -> None:
         if hasattr(self, "client") and not sys.is_finalizing():

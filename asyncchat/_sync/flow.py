@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Final, Generic, TypeVar
 
@@ -36,15 +35,14 @@ class Flow(Generic[T]):
     def __init__(self, thread: LoopThread, pages: Callable[[], AsyncGenerator[Page[T], None]]) -> None:
         self._thread = thread
         self._pages = pages
-        self._queue: SimpleQueue[list[Page[T]] | Future[None]] = SimpleQueue()
+        self._queue: SimpleQueue[list[Page[T]] | Call[None]] = SimpleQueue()
         self._crossing: list[Page[T]] = []
         self._timer: asyncio.Handle | None = None
         self._given = 0
         self._taken = 0
         self._is_full = False
         self._room = asyncio.Event()
-        self._call: Call[None] = Call(thread)
-        self._call.outcome.add_done_callback(self._queue.put)
+        self._call: Call[None] = Call(thread, self._queue)
 
     def begin(self) -> None:
         """Start the task.
@@ -64,7 +62,7 @@ class Flow(Generic[T]):
         if self._thread.is_lost:
             raise ConfigurationError("this iteration began before the process was forked: iterate the listing again")
         pages = self._queue.get()
-        if isinstance(pages, Future):
+        if isinstance(pages, Call):
             pages.result()
             return []
         self._taken += len(pages)

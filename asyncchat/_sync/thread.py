@@ -7,7 +7,8 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures import CancelledError
+from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 from asyncchat._client import AsyncClient
@@ -27,14 +28,21 @@ def closed() -> ConfigurationError:
 class Call(Generic[R]):
     """One coroutine function on its way through the loop.
 
+    What both threads wait at is a `SimpleQueue`: an interrupt may leave a caller with the lock of a `Future`, for whose
+    release the loop would wait for ever.
+
     Args:
         thread: Where it is to run.
+        queue: Where it is put when it has ended.
     """
 
-    def __init__(self, thread: LoopThread) -> None:
-        self.outcome: Future[R] = Future()
+    def __init__(self, thread: LoopThread, queue: SimpleQueue[Any] | None = None) -> None:
         self._thread = thread
+        self._queue: SimpleQueue[Any] = queue or SimpleQueue()
         self._task: asyncio.Task[None] | None = None
+        self._has_ended = False
+        self._error: BaseException | None = None
+        self._result: R
 
     def submit(self, function: Callable[[], Coroutine[Any, Any, R]]) -> None:
         """Hand it to the loop, where the function is called and awaited.
@@ -49,22 +57,45 @@ class Call(Generic[R]):
             self._thread.calls.discard(self)
             raise closed() from None
 
+    def wait(self) -> R:
+        """Wait until it has ended; for calls that have a queue of their own.
+
+        Raises:
+            BaseException: What the function raised.
+        """
+        self._queue.get()
+        return self.result()
+
+    def result(self) -> R:
+        """What it gave, after its end.
+
+        Raises:
+            BaseException: What the function raised.
+        """
+        if self._error is None:
+            return self._result
+        try:
+            raise self._error
+        finally:
+            self._error = None  # it holds this frame
+
     def end(self) -> None:
         """Cancel it if it has not ended, and wait until it has given back what it held.
 
         A finalizer may call this in any thread, and with any lock held: the wait is short, and none in the loop's own.
         """
-        if self.outcome.done() or self._thread.is_lost:
+        if self._has_ended or self._thread.is_lost:
             return
         with contextlib.suppress(RuntimeError):  # the loop is closed: all has ended
             self._thread.loop.call_soon_threadsafe(self._cancel)
         if not self._thread.is_current and not sys.is_finalizing():
-            wait([self.outcome], GRACE)
+            with contextlib.suppress(Empty):
+                while self._queue.get(timeout=GRACE) is not self:
+                    pass
 
     def refuse(self) -> None:
         """End it, if it has not ended, because the client is closed."""
-        if not self.outcome.done():
-            self.outcome.set_exception(closed())
+        self._settle(closed())
 
     def _begin(self, function: Callable[[], Coroutine[Any, Any, R]]) -> None:
         if self._thread.ending:
@@ -79,20 +110,23 @@ class Call(Generic[R]):
 
     async def _carry(self, function: Callable[[], Coroutine[Any, Any, R]]) -> None:
         try:
-            result = await function()
+            self._result = await function()
         except asyncio.CancelledError:
             return  # told by _ended, as of a task that is cancelled before its first step
         except BaseException as exc:  # noqa: BLE001 - an exit asked for in a hook is the caller's, and ends no loop
-            self.outcome.set_exception(exc)
+            self._settle(exc)
         else:
-            self.outcome.set_result(result)
+            self._settle()
 
     def _ended(self, _: asyncio.Task[None]) -> None:
-        self._thread.calls.discard(self)
-        if self._thread.ending:
-            self.refuse()
-        elif not self.outcome.done():
-            self.outcome.set_exception(CancelledError())
+        self._settle(closed() if self._thread.ending else CancelledError())
+
+    def _settle(self, error: BaseException | None = None) -> None:
+        if not self._has_ended:
+            self._error = error
+            self._has_ended = True
+            self._thread.calls.discard(self)
+            self._queue.put(self)
 
 
 class LoopThread:
@@ -103,22 +137,32 @@ class LoopThread:
 
     def __init__(self, client: AsyncClient) -> None:
         self.client = client
-        self.loop = asyncio.new_event_loop()
+        self.loop: asyncio.AbstractEventLoop
         self.calls: set[Call[Any]] = set()
         self.ending = False
         self.is_lost = False
         """Whether this is a forked child, which has no such thread."""
+        self._made: SimpleQueue[asyncio.AbstractEventLoop | BaseException] = SimpleQueue()
+        self._is_abandoned = False
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._main, name="asyncchat-loop", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; calls may be submitted at once."""
+        """Start the thread; afterwards calls may be submitted.
+
+        Raises:
+            OSError: No event loop can be made, as for want of file descriptors.
+        """
         try:
             self._thread.start()
-        except BaseException:  # an interrupt, while the thread may have begun
+            made = self._made.get()
+        except BaseException:  # an interrupt, while the thread may have begun: another one is to have the client
+            self._is_abandoned = True
             self.stop()
             raise
+        if isinstance(made, BaseException):
+            raise made
 
     @property
     def is_current(self) -> bool:
@@ -127,7 +171,7 @@ class LoopThread:
 
     def stop(self) -> None:
         """Cancel what is under way, close the client and end the thread, and do not wait."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed already
+        with contextlib.suppress(RuntimeError, AttributeError):  # the loop is closed already, or not made yet
             self.loop.call_soon_threadsafe(self._stop.set)
 
     def join(self, seconds: float | None = None) -> None:
@@ -142,21 +186,31 @@ class LoopThread:
 
     def _main(self) -> None:
         try:
-            self.loop.run_until_complete(self._live())
-            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop = loop = asyncio.new_event_loop()  # here, where no signal interrupts it
+        except BaseException as exc:  # noqa: BLE001 - raised by start
+            self._made.put(exc)
+            return
+        self._made.put(loop)
+        try:
+            loop.run_until_complete(self._live())
+            loop.run_until_complete(loop.shutdown_asyncgens())
         except BaseException as exc:  # noqa: BLE001 - raised by join
             self._failure = exc
         finally:
             self.ending = True
-            self.loop.close()
+            loop.close()
             for call in list(self.calls):
                 call.refuse()
 
     async def _live(self) -> None:
-        async with self.client:
-            await self._stop.wait()
-            self.ending = True
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._is_abandoned:
+            return
+        await self.client.__aenter__()
+        await self._stop.wait()
+        self.ending = True
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if not self._is_abandoned:
+            await self.client.__aexit__(None, None, None)
