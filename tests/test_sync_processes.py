@@ -92,6 +92,32 @@ def test_a_forked_child_has_a_loop_of_its_own(box: Sandbox) -> None:
     ]
 
 
+EXIT = """
+import os, sys, threading
+from asyncchat import Client
+
+answered = []
+slow = threading.Thread(target=lambda: answered.append(client.models.list().count()))
+with Client(hooks=[lambda _: os.write(sending, b"1")]) as client:
+    heard, sending = os.pipe()
+    slow.start()
+    os.read(heard, 1)
+    if os.fork() == 0:
+        client.conversations.list().count()
+        sys.exit(3)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 3
+    slow.join()
+    print(*answered)
+"""
+
+
+@needs_fork
+def test_a_child_that_ends_takes_nothing_from_its_parent() -> None:
+    """A call that was under way at the fork is answered in the parent, after the child's interpreter has ended."""
+    with Sandbox(conversations=5, latency=0.5) as slow:
+        assert run(EXIT, box=slow).stdout == "5\n"
+
+
 FORK_WHILE_BUSY = """
 import os, threading
 from asyncchat import Client

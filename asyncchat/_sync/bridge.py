@@ -43,7 +43,6 @@ class Bridge:
         self._make = make
         self._lock = threading.Lock()
         self._thread: LoopThread | None = None
-        self._inherited: list[LoopThread] = []
         self._closed = False
         self.client = make()
         _bridges.add(self)
@@ -100,12 +99,17 @@ class Bridge:
             self._thread.stop()
             self._thread.join()
 
+    def pause(self) -> Callable[[], None] | None:
+        """Make the loop stand still, where it holds no lock and imports nothing; the function lets it go on."""
+        thread = self._thread
+        return None if thread is None or self._closed or thread.is_current else thread.pause()
+
     def restart_in_child(self) -> None:
         """Begin anew in a forked child, which has no such thread."""
         self._lock = threading.Lock()
         if self._thread is not None:
             # Kept for good: its finalizers would take the parent's sockets out of the epoll that both share.
-            self._inherited.append(self._thread)
+            _inherited.append(self._thread)
             self._thread.is_lost = True
             self._thread, self.client = None, self._make()
 
@@ -131,15 +135,28 @@ class Bridge:
 
 
 _bridges: weakref.WeakSet[Bridge] = weakref.WeakSet()
+_inherited: list[LoopThread] = []
+_paused: dict[int, list[Callable[[], None] | None]] = {}
+"""How to let loops go on, by the thread that forks."""
 
 
-def _restart_in_child() -> None:
+def _before_fork() -> None:
+    _paused[threading.get_ident()] = [bridge.pause() for bridge in list(_bridges)]
+
+
+def _after_in_parent() -> None:
+    for resume in filter(None, _paused.pop(threading.get_ident(), [])):
+        resume()
+
+
+def _after_in_child() -> None:
+    _paused.clear()
     for bridge in list(_bridges):
         bridge.restart_in_child()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_restart_in_child)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
 
 
 @atexit.register

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -167,7 +168,25 @@ class LoopThread:
     @property
     def is_current(self) -> bool:
         """Whether the caller runs in it."""
-        return self._thread.ident == threading.get_ident()
+        return threading.current_thread() is self._thread
+
+    def pause(self) -> Callable[[], None]:
+        """Make the loop stand still between two callbacks, and wait until it does; not for long, if one is slow.
+
+        Returns:
+            A function that lets it go on.
+        """
+        reached: SimpleQueue[None] = SimpleQueue()
+        resumed: SimpleQueue[None] = SimpleQueue()
+
+        def stand_still() -> None:
+            reached.put(None)
+            resumed.get()
+
+        with contextlib.suppress(RuntimeError, Empty):  # the loop is closed, or a callback is slow
+            self.loop.call_soon_threadsafe(stand_still)
+            reached.get(timeout=GRACE)
+        return functools.partial(resumed.put, None)
 
     def stop(self) -> None:
         """Cancel what is under way, close the client and end the thread, and do not wait."""
