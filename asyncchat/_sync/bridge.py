@@ -113,6 +113,11 @@ class Bridge:
             self._thread.is_lost = True
             self._thread, self.client = None, self._make()
 
+    def exiting(self) -> None:
+        """Answer no call any more, as the interpreter ends."""
+        if self._thread is not None:
+            self._thread.is_exiting = True
+
     def forgotten(self) -> LoopThread | None:
         """Say that nobody closed it, and end the thread without waiting: a finalizer may run wherever it likes."""
         if self._thread is None or self._closed:
@@ -161,6 +166,8 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _close_forgotten() -> None:
+    for bridge in list(_bridges):
+        bridge.exiting()
     threads = [bridge.forgotten() for bridge in list(_bridges)]
     for thread in filter(None, threads):
         with contextlib.suppress(Exception):

@@ -96,7 +96,8 @@ class Call(Generic[R]):
 
     def refuse(self) -> None:
         """End it, if it has not ended, because the client is closed."""
-        self._settle(closed())
+        if not self._thread.is_exiting:
+            self._settle(closed())
 
     def _begin(self, function: Callable[[], Coroutine[Any, Any, R]]) -> None:
         if self._thread.ending:
@@ -120,7 +121,10 @@ class Call(Generic[R]):
             self._settle()
 
     def _ended(self, _: asyncio.Task[None]) -> None:
-        self._settle(closed() if self._thread.ending else CancelledError())
+        if self._thread.ending:
+            self.refuse()
+        else:
+            self._settle(CancelledError())
 
     def _settle(self, error: BaseException | None = None) -> None:
         if not self._has_ended:
@@ -141,6 +145,8 @@ class LoopThread:
         self.loop: asyncio.AbstractEventLoop
         self.calls: set[Call[Any]] = set()
         self.ending = False
+        self.is_exiting = False
+        """Whether the interpreter ends: then only daemon threads wait for calls, and are to stand still, not to fail."""
         self.is_lost = False
         """Whether this is a forked child, which has no such thread."""
         self._made: SimpleQueue[asyncio.AbstractEventLoop | BaseException] = SimpleQueue()
