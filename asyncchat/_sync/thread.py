@@ -146,7 +146,7 @@ class LoopThread:
         self.calls: set[Call[Any]] = set()
         self.ending = False
         self.is_exiting = False
-        """Whether the interpreter ends: then only daemon threads wait for calls, and are to stand still, not to fail."""
+        """Whether the interpreter ends: then only daemon threads wait for calls, and stand still instead of failing."""
         self.is_lost = False
         """Whether this is a forked child, which has no such thread."""
         self._made: SimpleQueue[asyncio.AbstractEventLoop | BaseException] = SimpleQueue()
