@@ -54,7 +54,7 @@ class AsyncPager(Generic[T]):
         if not isinstance(ordered, bool):
             raise ConfigurationError(f"ordered takes True or False, not {ordered!r:.80}")
         self._ordered = ordered
-        self._open: weakref.WeakSet[Window[T]] = weakref.WeakSet()
+        self._open: weakref.WeakSet[Window[T]] | None = None  # few pagers are iterated by many tasks, most by none
 
     def __repr__(self) -> str:
         how = f"per_page={self._per_page}, concurrency={self._concurrency}, ordered={self._ordered}"
@@ -113,6 +113,8 @@ class AsyncPager(Generic[T]):
 
         walk = Walk(first, path=self._source.path)
         window = Window(fetch, concurrency=self._concurrency, ordered=self._ordered, path=self._source.path)
+        if self._open is None:
+            self._open = weakref.WeakSet()
         self._open.add(window)
         try:
             window.open_until(last_page(first))
@@ -152,7 +154,7 @@ class AsyncPager(Generic[T]):
 
     async def aclose(self) -> None:
         """End every iteration of this pager that is under way. May be called twice."""
-        for window in list(self._open):
+        for window in list(self._open or ()):
             await window.aclose()
 
     async def __aenter__(self) -> Self:

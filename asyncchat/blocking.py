@@ -13,9 +13,10 @@ They run in the client's own thread, where an observer or hook that is given to 
 from __future__ import annotations
 
 from asyncchat import export as _export
-from asyncchat._sync.functions import blocking
+from asyncchat._sync.functions import Batches, blocking, blocking_batches
 
-__all__ = ["export", "probe_server"]
+__all__ = ["Batches", "export", "export_batches", "probe_server"]
 
 export = blocking(_export.export)
+export_batches = blocking_batches(_export.export_batches)
 probe_server = blocking(_export.probe_server)

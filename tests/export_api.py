@@ -163,6 +163,11 @@ def left(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def kept(folder: Path) -> list[str]:
+    """Every path below a folder that is not hidden as an export's that is under way."""
+    return [path for path in left(folder) if ".asyncchat-partial" not in path.split("/")]
+
+
 def touched(folder: Path) -> dict[Path, tuple[int, int]]:
     """Which file every path is, and when it was written to."""
     return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in folder.rglob("*")}

@@ -199,7 +199,7 @@ def test_exports(
     if fault is not None:
         box.faults(fault)
     for flags in ([], ["--json"], ["--since", "2025-13-01"]):
-        ended = invoke(capsys, "export", tmp_path / f"out{len(flags)}", *flags)
+        ended = invoke(capsys, "export", tmp_path / f"out{len(flags)}", "--patience", "0", *flags)
         net.add("standard output", ended.out)
         net.add("standard error", ended.err)
     for path in tmp_path.rglob("*"):
@@ -209,9 +209,9 @@ def test_exports(
 
 
 def _retry() -> Any:
-    from asyncchat.export import engine  # noqa: PLC0415 - private, and needed here only
+    from asyncchat.export import stopping  # noqa: PLC0415 - private, and needed here only
 
-    return engine.RETRY
+    return stopping.RETRY
 
 
 @pytest.mark.parametrize("text", [TOKEN, quote(TOKEN), base64.b64encode(TOKEN.encode()).decode(), html.escape(TOKEN)])
@@ -229,7 +229,7 @@ def test_command_lines(
     monkeypatch.setattr("asyncchat.export.engine.RETRY", attrs.evolve(_retry(), backoff=0.0, attempts=1))
     with plain_server(status, json.dumps({"message": text, "data": [{"id": text}]}).encode()) as base_url:
         go_to(monkeypatch, base_url, TOKEN)
-        ended = invoke(capsys, "export", tmp_path / "out")
+        ended = invoke(capsys, "export", tmp_path / "out", "--patience", "0")
     net.add("standard output", ended.out)
     net.add("standard error", ended.err)
 

@@ -224,4 +224,4 @@ def test_another_export(
     """A destination that holds another export is refused, and that stays."""
     go_to(monkeypatch, box.base_url)
     invoke(capsys, "export", tmp_path / "out")
-    assert "holds another export already" in refused(2, "--no-messages", dest=tmp_path / "out")
+    assert "holds an export of something else: messages was True" in refused(2, "--no-messages", dest=tmp_path / "out")

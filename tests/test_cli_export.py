@@ -40,7 +40,7 @@ def test_the_embedded_sandbox(
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("Exported sandbox of seed 1\n")
     assert re.search(r"\n  conversations +20\n", done.out)
-    assert f"\n  folder        {tmp_path}/out\n" in done.out
+    assert f"\n  destination   {tmp_path}/out\n" in done.out
     assert "\n  certified     yes, nothing is missing:\n" in done.out
 
 

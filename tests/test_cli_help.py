@@ -73,7 +73,7 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["export", "x", "--tokn", "y"], "--tokn"),
         (["export"], "Missing argument 'DEST'"),
         (["export", "a", "b"], "Got unexpected extra argument (b)"),
-        (["export", "x", "--format", "xml"], "'xml' is not 'jsonl'"),
+        (["export", "x", "--format", "xml"], "'xml' is not one of 'jsonl'"),
         (["export", "x", "--model", "one"], "'one' is not a valid integer"),
         (["export", "x", "--max-concurrency", "0"], "0 is not in the range x>=1"),
         (["export", "x", "--max-rate", "0"], "0.0 is not in the range x>0"),

@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
 
 from asyncchat.cli import render
@@ -38,8 +39,13 @@ def progress(**changes: Any) -> Progress:
         "conversations_total": 4_000,
         "conversations_done": 900,
         "windows": 3,
+        "windows_left": 1,
+        "uncertified": 0,
         "requests": 1_500,
         "retries": 0,
+        "in_flight": 12,
+        "rows_per_second": 1_234.5,
+        "seconds_left": 65.4,
         "paused": None,
     }
     return Progress(**(values | changes))
@@ -89,7 +95,7 @@ def test_the_summary() -> None:
         "  conversations    1,234,567",
         "  messages                 0",
         "",
-        "  folder        out",
+        "  destination   out",
         "  files         1 and manifest.json, 1.5 kB",
         "  requests      1,014, of these 3 retries",
         "  time          75.2 s",
@@ -107,11 +113,23 @@ def test_the_summary_of_a_second_run() -> None:
     assert "time" not in text
 
 
+def test_the_summary_of_several_runs() -> None:
+    """An export that went on from an earlier run says so."""
+    assert "  time          75.2 s, of more than one run\n" in summary(report(resumed=True))
+
+
+def test_the_summary_of_a_database() -> None:
+    """A destination without files names none."""
+    text = summary(report(query=attrs.evolve(QUERY, format="sqlite"), parts=(), uncertified=tuple("abcdefghijk")))
+    assert "files" not in text
+    assert text.endswith("and 1 more: see the report in out")
+
+
 def test_the_summary_of_what_is_uncertain() -> None:
     """What could not be proved is named, the first ten of it."""
     text = summary(report(uncertified=tuple(f"window {i}: moved" for i in range(12))))
     assert "  certified     NO: these could not be proved complete\n    - window 0: moved\n" in text
-    assert text.endswith("    - window 9: moved\n    - and 2 more: see manifest.json")
+    assert text.endswith("    - window 9: moved\n    - and 2 more: see out/manifest.json")
 
 
 def test_the_summary_of_what_was_deleted() -> None:
@@ -128,13 +146,22 @@ def test_the_summary_is_safe() -> None:
 
 def test_the_progress() -> None:
     """Progress is told in one line."""
-    assert progress_line(progress()) == "1,000 of 4,000 conversations, 20,000 messages, 1,500 requests"
+    told = "900 of 4,000 conversations, 20,000 messages, 1,234 rows/s, 3 windows and 1 to go, 12 in flight, 1:05 left"
+    assert progress_line(progress()) == told
+
+
+def test_the_progress_at_the_start() -> None:
+    """What is not known yet is not told, and long times are in hours."""
+    line = progress_line(progress(seconds_left=None, windows=1, windows_left=0))
+    assert line.endswith("1 window and 0 to go, 12 in flight")
+    assert progress_line(progress(seconds_left=7_325)).endswith("2:02:05 left")
 
 
 def test_the_progress_of_a_slow_server() -> None:
     """Retries are told when there are any, and why nothing happens just now, without control characters."""
-    line = progress_line(progress(retries=2, paused="500 \x1b[2J: again in 2.0 s"))
-    assert line.endswith("1,500 requests, 2 retries; 500 \\x1b[2J: again in 2.0 s")
+    line = progress_line(progress(retries=2, uncertified=1, paused="500 \x1b[2J: again in 2.0 s"))
+    assert line.endswith("12 in flight, 2 retries, 1 uncertified, 1:05 left; 500 \\x1b[2J: again in 2.0 s")
+    assert "1 retry," in progress_line(progress(retries=1))
 
 
 class Terminal(io.StringIO):
@@ -150,10 +177,10 @@ def test_progress_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     with show_progress(stream) as observe:
         observe(progress())
-        observe(progress(requests=1_600))
+        observe(progress(in_flight=7))
     assert stream.getvalue().splitlines() == [
         f"asyncchat: {progress_line(progress())}",
-        f"asyncchat: {progress_line(progress(requests=1_600))}",
+        f"asyncchat: {progress_line(progress(in_flight=7))}",
     ]
 
 
@@ -164,15 +191,15 @@ def test_progress_is_logged_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
     stream = io.StringIO()
     with show_progress(stream) as observe:
         for number in range(5):
-            observe(progress(requests=number))
-    assert [line.split(", ")[2] for line in stream.getvalue().splitlines()] == ["1 requests", "4 requests"]
+            observe(progress(in_flight=number))
+    assert [line.split(", ")[4] for line in stream.getvalue().splitlines()] == ["1 in flight", "4 in flight"]
 
 
 def test_progress_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal a bar is drawn, and removed at the end; markup in a server's words is no markup."""
     monkeypatch.setattr(render, "_DRAWN_SECONDS", 0.0)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "200")
     stream = Terminal()
     with show_progress(stream) as observe:
         observe(progress(paused="[bold]busy"))

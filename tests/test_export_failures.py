@@ -1,4 +1,4 @@
-"""Exports from servers that fail, refuse and die, and exports that are cancelled: never half an export."""
+"""Exports from servers that fail, refuse and die, and exports that are cancelled: nothing lost, nothing half done."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import errno
 import itertools
 import os
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from export_api import (
     asked,
     conversation,
     exported,
+    kept,
     left,
     manifest,
     message,
@@ -38,7 +40,7 @@ from asyncchat import (
     Response,
     ServerError,
 )
-from asyncchat.export import ExportReport, Progress, export
+from asyncchat.export import RESUMABLE, ExportReport, Progress, export
 from asyncchat.testing import FakeClock, MockTransport, json_response
 
 
@@ -82,7 +84,7 @@ async def test_many_that_always_fail(tmp_path: Path) -> None:
 async def test_a_server_that_asks_for_patience(tmp_path: Path) -> None:
     """A Retry-After is waited for and told to the observer, and the export is whole."""
     busy, seen = iter([Response(status=429, headers={"Retry-After": "7"})]), list[Progress]()
-    api = FakeApi.of(3, answer=lambda request: next(busy, None) if request.path == "/conversations" else None)
+    api = FakeApi.of(3, answer=lambda request: next(busy, None) if request.path.endswith("/messages") else None)
     transport = MockTransport(api, clock=(clock := FakeClock()))
     async with AsyncClient(transport=transport) as client:
         report = await export(client, tmp_path, observer=seen.append)
@@ -157,26 +159,35 @@ async def test_a_conversation_that_is_not_gone(tmp_path: Path) -> None:
     ("status", "kind"), [(401, AuthenticationError), (403, PermissionDeniedError), (429, RateLimitError)]
 )
 async def test_a_refusal_in_the_middle(tmp_path: Path, status: int, kind: type[Exception]) -> None:
-    """One answer that the token is not taken, or to stay away for days, ends it all; nothing is left."""
+    """One answer that the token is not taken, or to stay away for days, ends it all; the next run goes on."""
     refusal = Response(status=status, headers={"Retry-After": "400000"})
     api = FakeApi.of(100)
-    api.answer = lambda _: refusal if len(api.requests) == 11 else None
-    with pytest.raises(kind):
+    api.answer = lambda _: refusal if len(api.requests) == 60 else None
+    with pytest.raises(kind) as ended:
         await run(api, tmp_path / "out")
-    assert left(tmp_path) == []
-    assert len(api.requests) < 11 + 17  # what was under way
+    assert ended.value.__notes__ == [RESUMABLE]
+    assert kept(tmp_path) == ["out"]
+    assert len(api.requests) <= 60 + 33  # what was under way
+    before = len(api.requests)
+    report = await run(api, tmp_path / "out")
+    assert (report.certified, report.resumed, report.requests) == (True, True, len(api.requests))
+    assert exported(tmp_path / "out", "messages") == api.rows("messages")
+    assert len(api.requests) - before < 100
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("failure", [BROKEN, APIConnectionError("gone", sent=True)], ids=["500", "connection"])
 async def test_a_server_that_dies(tmp_path: Path, failure: Answer) -> None:
-    """A server that answers nothing any more ends it all after few requests; nothing is left."""
+    """A server that answers nothing any more ends it all after few requests; the next run goes on."""
     api = FakeApi.of(500)
-    api.answer = lambda _: failure if len(api.requests) > 50 else None
-    with pytest.raises((ServerError, APIConnectionError)):
-        await run(api, tmp_path / "out")
-    assert left(tmp_path) == []
-    assert len(api.requests) < 50 + 100
+    api.answer = lambda _: failure if len(api.requests) > 200 else None
+    with pytest.raises((ServerError, APIConnectionError)) as ended:
+        await run(api, tmp_path / "out", patience=0)
+    assert ended.value.__notes__[-1] == RESUMABLE
+    assert len(api.requests) < 200 + 100
+    api.answer = lambda _: None
+    assert (await run(api, tmp_path / "out")).certified
+    assert exported(tmp_path / "out", "messages") == api.rows("messages")
 
 
 @pytest.mark.asyncio
@@ -239,7 +250,7 @@ async def test_a_message_with_its_own_conversation(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_cancelling_anywhere(tmp_path: Path) -> None:
-    """Cancelled at whichever of its requests, an export leaves nothing, and the same client makes the next one."""
+    """Cancelled at whichever of its requests, an export is gone on with by the same call on the same client."""
     total = len((await counted(FakeApi.of(7, messages=7), tmp_path / "whole")).requests)
     for number in range(1, total + 1):
         api = FakeApi.of(7, messages=7)
@@ -248,10 +259,12 @@ async def test_cancelling_anywhere(tmp_path: Path) -> None:
             api.answer = cancelling(api, task, number)
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert not (tmp_path / "out").exists()
+            assert kept(tmp_path / "out") in ([], ["deep"])
             api.answer = lambda _: None
-            report = await export(client, tmp_path / f"again-{number}")
+            report = await export(client, tmp_path / "out" / "deep")
             assert (report.certified, report.rows["messages"]) == (True, 49)
+        assert exported(tmp_path / "out" / "deep", "messages") == api.rows("messages")
+        shutil.rmtree(tmp_path / "out")
     assert total > 20
 
 
@@ -285,7 +298,7 @@ async def test_cancelling_what_hangs(tmp_path: Path) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert left(tmp_path) == []
+    assert kept(tmp_path) == ["out"]
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -298,18 +311,18 @@ async def test_an_observer_that_fails(tmp_path: Path) -> None:
 
     with pytest.raises(BrokenPipeError):
         await run(FakeApi.of(3), tmp_path / "out", observer=observe)
-    assert left(tmp_path) == []
+    assert kept(tmp_path) in ([], ["out"])
 
 
 @pytest.mark.asyncio
 async def test_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A destination that fails is an ExportError that says what to do, and nothing is left."""
+    """A destination that fails is an ExportError that says what to do, and what it did not take is not there."""
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ExportError, match=r"cannot be written \(No space left on device\): nothing was kept"):
+    with pytest.raises(ExportError, match=r"cannot be written \(No space left on device\): what was committed is kept"):
         await run(FakeApi.of(3), tmp_path / "out")
     assert left(tmp_path) == []
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
-from export_api import left, manifest
-from export_folders import WRITTEN, lines, report, write
+from export_api import left, manifest, touched
+from export_folders import QUERY, WRITTEN, opened, report, rows, write
 
 from asyncchat import ConfigurationError, ExportError
-from asyncchat.export.destinations.files import Folder, read_report
+from asyncchat.export import Batch
+from asyncchat.export.destinations.files import read_report
+from asyncchat.export.destinations.folder import FolderDestination
 from asyncchat.export.report import KINDS
 
 
@@ -39,11 +44,58 @@ def test_other_files_stay(root: Path) -> None:
 
 
 def test_an_export_is_not_written_over(root: Path) -> None:
-    """A finished export is refused and left alone."""
-    write(root)
-    with pytest.raises(ConfigurationError, match="holds an export already"):
+    """A finished export is told, and left alone."""
+    done = write(root)
+    before = touched(root)
+    again = write(root)
+    assert (again.reused, again.manifest()) == (True, done.manifest())
+    assert touched(root) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"source": "t"}, "source was 's', and is 't' now"),
+        ({"since": "2025-01-01T00:00:00+00:00"}, "since was None, and is '2025-01-01T00:00:00"),
+        ({"messages": False}, "messages was True, and is False now"),
+        ({"format": "jsonl.gz"}, "format was 'jsonl', and is 'jsonl.gz' now"),
+    ],
+)
+@pytest.mark.parametrize("finished", [False, True])
+def test_another_query(root: Path, change: dict[str, Any], told: str, finished: bool) -> None:
+    """A folder that holds another export, finished or not, is refused with what differs, and left alone.
+
+    A fresh export replaces it.
+    """
+    if finished:
         write(root)
-    assert manifest(root)["rows"]["models"] == 3
+    else:
+        out, _ = opened(root)
+        out.write(Batch(kind="models", rows=rows(range(3))))
+        out.commit(["0"])
+        out.close()
+    before = touched(root)
+    with pytest.raises(ConfigurationError, match=re.escape(told)) as refused:
+        opened(root, query=attrs.evolve(QUERY, **change))
+    assert ("unfinished" in str(refused.value)) is not finished
+    assert touched(root) == before
+    query = attrs.evolve(QUERY, **change)
+    out, _ = opened(root, query=query, fresh=True)
+    out.write(Batch(kind="models", rows=rows(range(4))))
+    out.commit(["0"])
+    out.finish(report({"models": 4}, query))
+    out.close()
+    assert read_report(root) is not None
+    assert (root / "messages").exists() is query.messages
+    assert [path.name for path in (root / "models").iterdir()] == [f"part-00000.{query.format}"]
+
+
+@pytest.mark.parametrize(("name", "format"), [("parts", "nope"), ("csv_raw", "jsonl")])
+def test_formats(root: Path, name: str, format: str) -> None:  # noqa: A002
+    """A format that there is not, and csv_raw without csv, are refused before anything is touched."""
+    with pytest.raises(ConfigurationError, match="jsonl"):
+        FolderDestination(root, format=format, csv_raw=name == "csv_raw")
+    assert not root.exists()
 
 
 def test_a_file(root: Path) -> None:
@@ -84,11 +136,13 @@ def test_a_locked_folder(root: Path) -> None:
 
 def test_two_exports_at_once(root: Path) -> None:
     """An export holds the lock from its start to its end, and the one refused takes nothing away from it."""
-    with Folder.opened(root, KINDS) as folder:
-        folder.write("models", lines(3))
-        with pytest.raises(ExportError, match="another export is writing"):
-            write(root)
-        folder.commit(report(folder, {"models": 3}))
+    out, _ = opened(root)
+    out.write(Batch(kind="models", rows=rows(range(3))))
+    with pytest.raises(ExportError, match="another export is writing"):
+        write(root)
+    out.commit(["0"])
+    out.finish(report({"models": 3}))
+    out.close()
     assert manifest(root)["rows"] == {"models": 3}
 
 

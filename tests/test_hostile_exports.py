@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 from answers import no_tasks_left
-from export_api import Row, exported, left, manifest
+from export_api import Row, exported, kept, manifest
 from hostile import CONVERSATIONS, TOKEN, check_shown, check_usable, client_of, counted, named
 
 from asyncchat import (
@@ -24,7 +24,7 @@ from asyncchat import (
     RateLimitError,
     ServerError,
 )
-from asyncchat.export import ExportReport, engine, export
+from asyncchat.export import ExportReport, engine, export, stopping
 from asyncchat.sandbox import Fault, Sandbox
 
 CONVERSATION, MESSAGES = "/conversations", "/conversations/{conversation_id}/messages"
@@ -38,7 +38,7 @@ def running() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def box(running: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    monkeypatch.setattr(engine, "RETRY", attrs.evolve(engine.RETRY, attempts=3, backoff=0.0))
+    monkeypatch.setattr(engine, "RETRY", attrs.evolve(stopping.RETRY, attempts=3, backoff=0.0))
     running.clear_faults()
     return running
 
@@ -52,7 +52,7 @@ async def run(box: Sandbox, folder: Path, *faults: Fault, **options: Any) -> tup
     before = counted(box)
     box.faults(*faults)
     async with client_of(box) as chat:
-        report = await export(chat, folder, **options)
+        report = await export(chat, folder, patience=0, **options)
         sent = counted(box) - before
         assert TOKEN not in f"{report!r} {manifest(folder)}"
         box.behave(max_per_page=1_000, count_cap=None)
@@ -63,19 +63,20 @@ async def run(box: Sandbox, folder: Path, *faults: Fault, **options: Any) -> tup
 async def refusal(
     box: Sandbox, folder: Path, *faults: Fault, patience: float = 30.0, **options: Any
 ) -> tuple[AsyncChatError, int]:
-    """What an export ends with under faults, and after how many requests; nothing is left of it."""
+    """What an export ends with under faults, and after how many requests; the next one goes on from there, whole."""
     before = counted(box)
     box.faults(*faults)
     async with client_of(box, timeout=patience) as chat:
         with pytest.raises(AsyncChatError) as caught:
-            await export(chat, folder / "out", **options)
+            await export(chat, folder / "out", patience=0, **options)
         sent = counted(box) - before
-        assert left(folder) == []
+        assert kept(folder) in ([], ["out"])
         check_shown(caught.value)
         await no_tasks_left()
     box.clear_faults()
     async with client_of(box) as chat:
-        assert (await export(chat, folder / "out")).certified
+        assert (await export(chat, folder / "out", **options)).certified
+    assert options or exported(folder / "out", "conversations") == truth(box, "conversations")
     return caught.value, sent
 
 

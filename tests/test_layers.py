@@ -28,7 +28,7 @@ FEATURES = LAYERS[4]
 OUTSIDE = {"export", "cli", "integrations"}
 """Parts that use public names only."""
 PUBLIC_MODULES = {"asyncchat", "asyncchat.errors", "asyncchat.models"}
-EXTRAS = ["click", "rich", "platformdirs", "uvloop", "pyarrow", "duckdb", "asyncpg", "dask", "dlt", "opentelemetry"]
+EXTRAS = ["click", "rich", "platformdirs", "uvloop", "pyarrow", "duckdb", "psycopg", "dask", "dlt", "opentelemetry"]
 
 
 @attrs.frozen

@@ -60,6 +60,7 @@ def test_there_are_blocks() -> None:
         "Async",
         "Blocking code",
         "Export",
+        "Export",
         "Errors",
         "Observability",
         "Sandbox",

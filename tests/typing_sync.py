@@ -23,8 +23,8 @@ from asyncchat import (
     Response,
     RetryPolicy,
 )
-from asyncchat.blocking import export, probe_server
-from asyncchat.export import ExportReport, Probe, Progress
+from asyncchat.blocking import Batches, export, export_batches, probe_server
+from asyncchat.export import Batch, ExportReport, Probe, Progress
 
 When = dt.datetime | dt.date | str
 
@@ -178,13 +178,20 @@ def refused_others(chat: Client) -> None:
 
 
 def observe(progress: Progress) -> None:
-    assert progress
+    assert_type(progress, Progress)
 
 
 def functions(chat: Client) -> None:
     assert_type(export(chat, "folder"), ExportReport)
     assert_type(export(chat, Path("folder"), since=dt.date(2025, 5, 5), messages=False, observer=observe), ExportReport)
     assert_type(probe_server(chat), Probe)
+    batches = export_batches(chat, since="2025-05-05", models=[1])
+    assert_type(batches, Batches)
+    for batch in batches:
+        assert_type(batch, Batch)
+    assert_type(batches.report, ExportReport)
+    export_batches(chat, since=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    export_batches(AsyncClient())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     export(chat)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     export(chat, 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     export(chat, "folder", since=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -1,42 +1,56 @@
-"""Pages on their way from the loop to a blocking consumer: whole pages cross, several at once, and few of them wait."""
+"""What an iteration brings, on its way from the loop to a blocking consumer: several items at once, and few wait."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from queue import SimpleQueue
 from typing import Final, Generic, TypeVar
 
 from asyncchat._sync.thread import Call, LoopThread
 from asyncchat.errors import ConfigurationError
-from asyncchat.models import Page
 
 T = TypeVar("T")
 
 AHEAD: Final = 8
-"""Pages that wait for the consumer at most, besides those that the pager fetches ahead."""
+"""Items, such as pages, that wait for the consumer at most, besides those that the iteration fetches ahead."""
 
 BATCH: Final = AHEAD // 2
-"""Pages that cross at once: each crossing makes both threads wait for the interpreter."""
+"""Items that cross at once: each crossing makes both threads wait for the interpreter."""
 
 LINGER: Final = 0.001
-"""Seconds that a page waits for others to cross with it; the first one does not wait."""
+"""Seconds that an item waits for others to cross with it; the first one does not wait."""
 
 
-class Flow(Generic[T]):
-    """One iteration: a task in the loop hands pages over, a consumer in another thread takes them.
+def cross(thread: LoopThread, begin: Callable[[], AsyncGenerator[T, None]]) -> Iterator[T]:
+    """Iterate in another thread what is made in the loop; it is ended there when it is left here, however.
 
     Args:
-        thread: Where the pages come from.
-        pages: Begins the iteration; called in the loop.
-    """
+        thread: Where it is made.
+        begin: Begins the iteration; called in the loop.
 
-    def __init__(self, thread: LoopThread, pages: Callable[[], AsyncGenerator[Page[T], None]]) -> None:
+    Raises:
+        Exception: At its place, what the iteration raised.
+        ConfigurationError: The client was closed, or this is a forked child and the iteration its parent's.
+    """
+    flow = _Flow(thread, begin)
+    try:
+        flow.submit()
+        while items := flow.take():
+            yield from items
+    finally:
+        flow.close()
+
+
+class _Flow(Generic[T]):
+    """One iteration: a task in the loop hands items over, a consumer in another thread takes them."""
+
+    def __init__(self, thread: LoopThread, begin: Callable[[], AsyncGenerator[T, None]]) -> None:
         self._thread = thread
-        self._pages = pages
-        self._queue: SimpleQueue[list[Page[T]] | Call[None]] = SimpleQueue()
-        self._crossing: list[Page[T]] = []
+        self._begin = begin
+        self._queue: SimpleQueue[list[T] | Call[None]] = SimpleQueue()
+        self._crossing: list[T] = []
         self._timer: asyncio.Handle | None = None
         self._given = 0
         self._taken = 0
@@ -44,32 +58,23 @@ class Flow(Generic[T]):
         self._room = asyncio.Event()
         self._call: Call[None] = Call(thread, self._queue)
 
-    def begin(self) -> None:
-        """Start the task.
-
-        Raises:
-            ConfigurationError: The client is closed.
-        """
+    def submit(self) -> None:
+        """Start the task."""
         self._call.submit(self._pump)
 
-    def take(self) -> list[Page[T]]:
-        """Wait for the next pages; none at the end.
-
-        Raises:
-            AsyncChatError: At the place of a page that could not be fetched.
-            ConfigurationError: The client was closed, or this is a forked child and the iteration its parent's.
-        """
+    def take(self) -> list[T]:
+        """Wait for the next items; none at the end."""
         if self._thread.is_lost:
-            raise ConfigurationError("this iteration began before the process was forked: iterate the listing again")
-        pages = self._queue.get()
-        if isinstance(pages, Call):
-            pages.result()
+            raise ConfigurationError("this iteration began before the process was forked: begin it again")
+        items = self._queue.get()
+        if isinstance(items, Call):
+            items.result()
             return []
-        self._taken += len(pages)
+        self._taken += len(items)
         if self._is_full:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the end is in the queue
                 self._thread.loop.call_soon_threadsafe(self._room.set)
-        return pages
+        return items
 
     def close(self) -> None:
         """End the task: nothing more is sent."""
@@ -78,9 +83,9 @@ class Flow(Generic[T]):
     async def _pump(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            async with contextlib.aclosing(self._pages()) as pages:
-                async for page in pages:
-                    self._crossing.append(page)
+            async with contextlib.aclosing(self._begin()) as items:
+                async for item in items:
+                    self._crossing.append(item)
                     self._given += 1
                     if len(self._crossing) >= BATCH:
                         self._cross()
@@ -95,8 +100,8 @@ class Flow(Generic[T]):
             self._timer.cancel()
             self._timer = None
         if self._crossing:
-            pages, self._crossing = self._crossing, []
-            self._queue.put(pages)
+            items, self._crossing = self._crossing, []
+            self._queue.put(items)
 
     async def _wait_for_room(self) -> None:
         while self._given - self._taken >= AHEAD:

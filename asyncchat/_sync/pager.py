@@ -9,7 +9,7 @@ from typing import Generic, NoReturn, Self, TypeVar
 from asyncchat._client import AsyncClient
 from asyncchat._paging import AsyncPager
 from asyncchat._sync.bridge import Bridge, refuse_pickling
-from asyncchat._sync.flow import Flow
+from asyncchat._sync.flow import cross
 from asyncchat.models import Page, RawRow
 
 T = TypeVar("T")
@@ -51,13 +51,7 @@ class Pager(Generic[T]):
             AsyncChatError: At the place of a page that could not be fetched.
         """
         pager = self._pager
-        flow = Flow(self._bridge.thread(pager.pages), pager.pages)
-        try:
-            flow.begin()
-            while pages := flow.take():
-                yield from pages
-        finally:
-            flow.close()
+        yield from cross(self._bridge.thread(pager.pages), pager.pages)
 
     def page(self, number: int) -> Page[T]:
         """One page, from 1.

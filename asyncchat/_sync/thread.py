@@ -164,9 +164,11 @@ class LoopThread:
         try:
             self._thread.start()
             made = self._made.get()
-        except BaseException:  # an interrupt, while the thread may have begun: another one is to have the client
+        except BaseException as exc:  # an interrupt, while the thread may have begun: another one is to have the client
             self._is_abandoned = True
             self.stop()
+            if isinstance(exc.__context__, KeyboardInterrupt):  # it hit where Thread.start releases a lock
+                raise KeyboardInterrupt from None
             raise
         if isinstance(made, BaseException):
             raise made

@@ -17,6 +17,7 @@ Pairs = tuple[tuple[str, str], ...]
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", re.ASCII)
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _FORBIDDEN: Final = re.compile(r"[\r\n\0]")
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")
 _MAX_LIMIT: Final = 2**31 - 1
 
 
@@ -78,6 +79,8 @@ class Request:
     @property
     def query(self) -> str:
         """The query as it is sent: everything that is not unreserved is escaped, so `+` arrives as `%2B`."""
+        if _UNRESERVED.fullmatch("".join([text for pair in self.params for text in pair])):
+            return "&".join([f"{name}={value}" for name, value in self.params])
         return urlencode(self.params, quote_via=quote, safe="")
 
     def with_header(self, name: str, value: str) -> Request:

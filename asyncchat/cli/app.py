@@ -15,9 +15,9 @@ from asyncchat import __version__
 from asyncchat.cli.doctor import doctor_command
 from asyncchat.cli.export import export_command
 from asyncchat.cli.render import safe
-from asyncchat.cli.running import Terminated
+from asyncchat.cli.running import EndedError, Terminated
 from asyncchat.cli.sandbox import sandbox_command
-from asyncchat.cli.wording import in_flags
+from asyncchat.cli.wording import wording
 from asyncchat.errors import AsyncChatError, ConfigurationError
 
 FAILED: Final = 1
@@ -36,7 +36,8 @@ def cli(context: click.Context) -> int:
 
     The API is named by --base-url or ASYNCCHAT_BASE_URL, the token by ASYNCCHAT_API_TOKEN or --token-file, or both by a
     profile in ~/.config/asyncchat/config.toml. Flags beat the environment, which beats the profile.
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but not all of it proved complete, 130, 141 and 143 interrupted.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but not all of it proved complete, 75 the
+    server was away for too long, 130, 141 and 143 interrupted.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
@@ -64,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as exc:
         _drop_output()
         return _tell(f"the output cannot be written ({exc.strerror})", FAILED)
-    except (click.ClickException, AsyncChatError, KeyboardInterrupt, Terminated) as exc:
+    except (click.ClickException, AsyncChatError, EndedError, KeyboardInterrupt, Terminated) as exc:
         return _tell(*failure(exc))
     return code
 
@@ -97,7 +98,9 @@ def failure(exc: BaseException) -> tuple[str, int]:
         usage = isinstance(exc, click.UsageError)
         return exc.format_message() + (f" (see {where} --help)" if usage else ""), USAGE if usage else FAILED
     if isinstance(exc, AsyncChatError):
-        return in_flags(str(exc)), USAGE if isinstance(exc, ConfigurationError) else FAILED
+        return wording(exc), USAGE if isinstance(exc, ConfigurationError) else FAILED
+    if isinstance(exc, EndedError):
+        return exc.message, exc.code
     if isinstance(exc, Terminated):
-        return "terminated: nothing was kept", 128 + signal.SIGTERM
-    return "interrupted: nothing was kept", 128 + signal.SIGINT
+        return "terminated", 128 + signal.SIGTERM
+    return "interrupted", 128 + signal.SIGINT

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _DRAWN_SECONDS: Final = 0.1
 _LOGGED_SECONDS: Final = 5.0
 _DOUBTS_SHOWN: Final = 10
+_DATABASES: Final = frozenset({"sqlite", "duckdb", "postgresql"})
 _PROOFS: Final = {"one page": "came whole on one page", "steady walk": "kept their count all through"}
 
 
@@ -41,12 +42,14 @@ def summary(report: ExportReport) -> str:
         "",
         *(f"  {kind:<14}{count:>12,}" for kind, count in report.rows.items()),
         "",
-        f"  folder        {safe(report.destination)}",
-        f"  files         {len(report.parts)} and manifest.json, {megabytes(report.size)}",
+        f"  destination   {safe(report.destination)}",
     ]
+    if report.parts:
+        lines.append(f"  files         {len(report.parts)} and manifest.json, {megabytes(report.size)}")
     if not report.reused:
         lines.append(f"  requests      {report.requests:,}, of these {report.retries:,} retries")
-        lines.append(f"  time          {report.seconds:.1f} s")
+        runs = ", of more than one run" if report.resumed else ""
+        lines.append(f"  time          {report.seconds:.1f} s{runs}")
     return "\n".join([*lines, *_certified(report), *_deleted(report)])
 
 
@@ -56,7 +59,7 @@ def _certified(report: ExportReport) -> list[str]:
         return ["  certified     yes, nothing is missing:", *(f"                {proof}" for proof in proofs)]
     shown = [f"    - {safe(doubt)}" for doubt in report.uncertified[:_DOUBTS_SHOWN]]
     more = len(report.uncertified) - len(shown)
-    rest = [f"    - and {more:,} more: see manifest.json"] if more else []
+    rest = [f"    - and {more:,} more: see {where_it_is_told(report)}"] if more else []
     return ["  certified     NO: these could not be proved complete", *shown, *rest]
 
 
@@ -65,13 +68,35 @@ def _deleted(report: ExportReport) -> list[str]:
     return [f"  deleted       {count:,} conversations went while they were read"] if count else []
 
 
+def where_it_is_told(report: ExportReport) -> str:
+    """Where all that could not be proved is named."""
+    name = safe(report.destination)
+    return f"the report in {name}" if report.query.format in _DATABASES else f"{name}/manifest.json"
+
+
 def progress_line(progress: Progress) -> str:
     """How far an export has come, in one line."""
-    conversations = f"{progress.rows.get('conversations', 0):,} of {progress.conversations_total:,} conversations"
-    parts = [conversations, f"{progress.rows.get('messages', 0):,} messages", f"{progress.requests:,} requests"]
+    conversations = f"{progress.conversations_done:,} of {progress.conversations_total:,} conversations"
+    parts = [conversations, f"{progress.rows.get('messages', 0):,} messages", f"{progress.rows_per_second:,.0f} rows/s"]
+    parts.append(f"{_many(progress.windows, 'window')} and {progress.windows_left:,} to go")
+    parts.append(f"{progress.in_flight} in flight")
     if progress.retries:
-        parts.append(f"{progress.retries:,} retries")
+        parts.append(_many(progress.retries, "retry", "retries"))
+    if progress.uncertified:
+        parts.append(f"{progress.uncertified:,} uncertified")
+    if progress.seconds_left is not None:
+        parts.append(f"{_duration(progress.seconds_left)} left")
     return ", ".join(parts) + (f"; {safe(progress.paused)}" if progress.paused else "")
+
+
+def _many(count: int, one: str, more: str = "") -> str:
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 @contextlib.contextmanager
@@ -108,7 +133,7 @@ def _bar(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Column  # noqa: PLC0415
 
-    columns = (rich.BarColumn(bar_width=12), rich.TaskProgressColumn(), rich.TimeRemainingColumn(compact=True))
+    columns = (rich.BarColumn(bar_width=12), rich.TaskProgressColumn())
     text = rich.TextColumn("{task.description}", table_column=Column(ratio=1))
     with rich.Progress(*columns, text, console=Console(file=stream), transient=True, expand=True) as bar:
         task = bar.add_task("starting", total=None)

@@ -16,6 +16,20 @@ class Terminated(BaseException):
     """SIGTERM came, and what was under way has been cleaned up."""
 
 
+class EndedError(Exception):
+    """A command has come to an end before its time.
+
+    Attributes:
+        message: What to tell.
+        code: The exit code.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
 def run_async(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in a new event loop. SIGINT and SIGTERM cancel it and let it clean up.
 

@@ -7,6 +7,7 @@ from typing import Final
 
 _FLAGS: Final = {
     "allow_http=True": "--allow-http",
+    "fresh=True": "--fresh",
     "base_url": "--base-url",
     "auth=": "--auth",
     "max_rate=": "--max-rate",
@@ -27,3 +28,8 @@ def in_flags(message: str) -> str:
     for argument, flag in _FLAGS.items():
         message = re.sub(rf"(?<![\w-]){re.escape(argument)}", flag, message)
     return message
+
+
+def wording(exc: BaseException) -> str:
+    """What an error of the library says here, its notes included."""
+    return in_flags(". ".join([str(exc).rstrip("."), *getattr(exc, "__notes__", ())]))

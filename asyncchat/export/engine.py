@@ -1,13 +1,8 @@
-"""Runs an export: models, then windows of conversations, each with its messages."""
+"""Runs an export: models, then windows of conversations, each conversation with its messages."""
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import Final
 
 import attrs
 
@@ -17,123 +12,109 @@ from asyncchat import (
     AsyncChatError,
     AsyncClient,
     AsyncPager,
-    AuthenticationError,
     ConfigurationError,
     DecodeError,
     ExportError,
     NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
     RawRow,
-    RetryPolicy,
 )
-from asyncchat.export.destinations.files import Folder
+from asyncchat.export.destinations.base import Batch
 from asyncchat.export.fetch import ATTEMPTS, Listing, Reading, read_messages, read_window
-from asyncchat.export.lines import to_line, to_message_line
+from asyncchat.export.ledger import Ledger, Plan
 from asyncchat.export.progress import Tally
-from asyncchat.export.report import KINDS, ExportReport, Query
-from asyncchat.export.side_by_side import side_by_side
-from asyncchat.export.windows import Seams, Span
+from asyncchat.export.report import Query
+from asyncchat.export.seams import Seams
+from asyncchat.export.side_by_side import work_off
+from asyncchat.export.sink import Sink
+from asyncchat.export.stopping import RETRY, stops_all
+from asyncchat.export.windows import Span
+from asyncchat.export.work import ConversationItem, Item, WindowItem
 
-RETRY: Final = RetryPolicy(attempts=6, max_backoff=60.0, max_retry_after=900.0)
-
-_WINDOWS_AT_ONCE: Final = 4
-_CONVERSATIONS_AT_ONCE: Final = 16
+_AT_ONCE: Final = 32
 _FAILURES_IN_A_ROW: Final = 10
-_FATAL: Final = (AuthenticationError, PermissionDeniedError)
-
-
-@attrs.frozen
-class _Window:
-    listing: Listing
-    span: Span
-
-    def __str__(self) -> str:
-        return f"window {self.span}"
-
-
-@attrs.frozen
-class _Conversation:
-    id: int
-
-    def __str__(self) -> str:
-        return f"messages of conversation {self.id}"
-
-
-_Item: TypeAlias = _Window | _Conversation
 
 
 class Engine:
-    """One run.
+    """Reads what a ledger says has still to be read, until nothing is left.
 
     Args:
         client: Where rows come from, telling the tally of its requests; its retries are widened to those of a bulk job.
-        folder: Where they go.
         query: What is asked.
-        span: Which conversations, by created_at.
-        as_of: The second up to which the export is complete.
-        tally: Counts, and tells how far the run has come.
+        ledger: Where the export stands.
+        sink: Where rows go.
+        tally: Tells how far the run has come.
+        patience: Seconds for which a server that answers nothing is waited for.
     """
 
     def __init__(
-        self, client: AsyncClient, folder: Folder, query: Query, *, span: Span, as_of: int, tally: Tally
+        self, client: AsyncClient, query: Query, *, ledger: Ledger, sink: Sink, tally: Tally, patience: float
     ) -> None:
-        self._tally = tally
-        self._client = client.with_options(retry=RETRY, deadline=None)
-        self._folder = folder
+        retry = attrs.evolve(RETRY, patience=patience)
+        self._client = client.with_options(retry=retry, deadline=None)
         self._query = query
-        self._span = span
-        self._as_of = datetime.fromtimestamp(as_of, UTC)
-        self._oldest = span.until
-        self._seams = Seams()
-        self._certificates: Counter[str] = Counter()
-        self._doubts: list[str] = []
-        self._deleted: list[int] = []
-        self._aside: list[_Item] = []
+        self._ledger = ledger
+        self._sink = sink
+        self._tally = tally
+        self._oldest = 0
         self._is_last_try = False
         self._failures = 0
-        self._readable: set[type[_Item]] = set()
+        self._readable: set[type[Item]] = set()
 
-    async def run(self) -> ExportReport:
-        """Export everything, and commit it.
+    async def begin(self, plan: Plan) -> None:
+        """Read the models, count the conversations, and fix the plan.
+
+        Args:
+            plan: As far as it is known before.
+
+        Raises:
+            ExportError: The server cannot be exported from, or has not a model that was asked for.
+            AsyncChatError: The server refused, or stopped answering.
+        """
+        models = await self._read_models(plan.span)
+        oldest = min((int(row.created_at.timestamp()) for row in models), default=plan.span.until)
+        ids = self._query.model_ids
+        count = sum([await self._conversations_of(model_id)(plan.span).count() for model_id in ids or (None,)])
+        self._put("models", models)
+        self._ledger.begin(attrs.evolve(plan, oldest=oldest, conversations=count), ids)
+
+    async def run(self) -> None:
+        """Read everything that is left, what fails once more at the end.
 
         Raises:
             ExportError: The server cannot be exported from.
             AsyncChatError: The server refused, or stopped answering.
-            OSError: The destination cannot be written.
         """
-        began = time.monotonic()
-        await self._models()
-        scopes: Sequence[int | None] = self._query.model_ids or (None,)
-        windows = [_Window(self._conversations_of(model_id), self._span) for model_id in scopes]
-        self._tally.expects(sum([await window.listing(window.span).count() for window in windows]))
-        await self._read(windows)
-        self._is_last_try, aside = True, self._aside
-        await self._read(aside)
-        report = ExportReport(
-            destination=str(self._folder.root),
-            query=self._query,
-            as_of=self._as_of,
-            rows={kind: self._tally.rows[kind] for kind in kinds_of(self._query)},
-            parts=self._folder.finish_parts(),
-            certificates=dict(self._certificates),
-            uncertified=tuple(self._doubts),
-            deleted=tuple(self._deleted),
-            requests=self._tally.requests,
-            retries=self._tally.retries,
-            seconds=time.monotonic() - began,
-        )
-        self._folder.commit(report)
-        return report
+        plan = self._ledger.plan
+        assert plan is not None
+        self._oldest = plan.oldest
+        self._tally.tell()
+        await work_off(self._read, self._ledger.work.take, limit=_AT_ONCE)
+        self._is_last_try = True
+        if self._ledger.work.last_try():
+            await work_off(self._read, self._ledger.work.take, limit=_AT_ONCE)
+
+    async def _read(self, item: Item) -> None:
+        try:
+            if isinstance(item, WindowItem):
+                await self._read_window(item)
+            elif isinstance(item, ConversationItem):
+                await self._read_conversation(item)
+        except (APIConnectionError, APIStatusError, DecodeError) as exc:
+            if stops_all(exc) or not await self._put_aside(item, exc):
+                raise
+        else:
+            self._readable.add(type(item))
+        self._tally.tell()
+        await self._sink.settle()
 
     # ---- models
 
-    async def _models(self) -> None:
+    async def _read_models(self, span: Span) -> list[RawRow]:
         def listing(span: Span) -> AsyncPager[RawRow]:
             return self._client.models.list(since=span.since_time, until=span.until_time).raw()
 
         rows: list[RawRow] = []
-        seams, spans = Seams(), [Span(None, self._span.until)]
+        seams, spans = Seams(), [Span(None, span.until)]
         while spans:
             seams.add(spans)
             found = await read_window(listing, spans.pop(), oldest=0)
@@ -146,9 +127,7 @@ class Engine:
         missing = sorted(wanted - {row.id for row in rows})
         if missing:
             raise ExportError(f"there is no model {missing[0]}: an export without --model shows which there are")
-        kept = [row for row in rows if not wanted or row.id in wanted]
-        self._oldest = min((int(row.created_at.timestamp()) for row in kept), default=self._span.until)
-        self._write("models", [to_line(row) for row in kept])
+        return [row for row in rows if not wanted or row.id in wanted]
 
     # ---- conversations
 
@@ -159,65 +138,36 @@ class Engine:
 
         return listing
 
-    async def _read(self, items: Sequence[_Item]) -> None:
-        """Read windows, and the smaller ones that they turn into, until all is read or put aside."""
-        windows = [item for item in items if isinstance(item, _Window)]
-        await self._read_messages([item.id for item in items if isinstance(item, _Conversation)])
-        while windows:
-            self._seams.add(window.span for window in windows)
-            smaller: list[_Window] = []
-
-            async def read(window: _Window, smaller: list[_Window] = smaller) -> None:
-                async with self._or_aside(window):
-                    smaller += await self._read_one(window)
-
-            await side_by_side(read, windows, limit=_WINDOWS_AT_ONCE)
-            windows = smaller
-
-    async def _read_one(self, window: _Window) -> list[_Window]:
-        found = await read_window(window.listing, window.span, oldest=self._oldest)
+    async def _read_window(self, item: WindowItem) -> None:
+        found = await read_window(self._conversations_of(item.model_id), item.span, oldest=self._oldest)
         if not isinstance(found, Reading):
-            return [_Window(window.listing, span) for span in found]
+            self._ledger.split(item, found)
+            return
         self._judge(found)
-        new = [row for row in found.rows if self._seams.is_new(row)]
-        self._write("conversations", [to_line(row) for row in new])
-        self._tally.accepted_window()
-        await self._read_messages([row.id for row in new])
-        return []
+        new = [row for row in found.rows if self._ledger.seams.is_new(row)]
+        self._put("conversations", new)
+        self._ledger.accept_window(item, [row.id for row in new], messages=self._query.messages)
 
     # ---- messages
 
-    async def _read_messages(self, conversation_ids: Sequence[int]) -> None:
-        if not self._query.messages:
-            self._tally.finished(len(conversation_ids))
-            return
-
-        async def read(conversation_id: int) -> None:
-            async with self._or_aside(_Conversation(conversation_id)):
-                await self._read_conversation(conversation_id)
-
-        await side_by_side(read, conversation_ids, limit=_CONVERSATIONS_AT_ONCE)
-
-    async def _read_conversation(self, conversation_id: int) -> None:
+    async def _read_conversation(self, item: ConversationItem) -> None:
         try:
-            found = await self._messages_of(conversation_id)
+            found = await self._messages_of(item)
         except ConfigurationError as exc:  # the server gave an id that nothing can be asked for by
-            found = Reading(rows=(), doubt=f"{_Conversation(conversation_id)}: {exc}")
-        if found is None:
-            self._deleted.append(conversation_id)
-        else:
+            found = Reading(rows=(), doubt=f"{item}: {exc}")
+        if found is not None:
             self._judge(found)
-            self._write("messages", [to_message_line(row, conversation_id) for row in found.rows])
-        self._tally.finished(1)
+            self._put("messages", found.rows, item.id)
+        self._ledger.accept_conversation(item, gone=found is None)
 
-    async def _messages_of(self, conversation_id: int) -> Reading | None:
+    async def _messages_of(self, item: ConversationItem) -> Reading | None:
         """The messages of a conversation; None: it is gone, or has had none to find each time it was asked."""
-        pager = self._client.messages.list(conversation_id).raw()
+        pager = self._client.messages.list(item.id).raw()
         for _ in range(ATTEMPTS):
             try:
-                return await read_messages(pager, str(_Conversation(conversation_id)))
+                return await read_messages(pager, str(item))
             except NotFoundError:
-                if await self._is_gone(conversation_id):
+                if await self._is_gone(item.id):
                     break
         return None
 
@@ -233,37 +183,31 @@ class Engine:
 
     def _judge(self, found: Reading) -> None:
         if found.certificate is None:
-            self._doubts.append(found.doubt)
+            self._ledger.doubts.append(found.doubt)
         else:
-            self._certificates[found.certificate.value] += 1
+            self._ledger.certificates[found.certificate.value] += 1
         self._failures = 0
 
-    def _write(self, kind: str, lines: list[bytes]) -> None:
-        if lines:
-            self._tally.wrote(kind, self._folder.write(kind, lines))
+    def _put(self, kind: str, rows: list[RawRow] | tuple[RawRow, ...], conversation_id: int | None = None) -> None:
+        """Give rows away. No await stands between this and what the ledger notes of them: they are marked together."""
+        if rows:
+            self._ledger.rows[kind] += len(rows)
+            self._sink.put(Batch(kind=kind, rows=rows, conversation_id=conversation_id))
 
-    @contextlib.asynccontextmanager
-    async def _or_aside(self, item: _Item) -> AsyncIterator[None]:
+    async def _put_aside(self, item: Item, error: AsyncChatError) -> bool:
         """Put a failing item aside for a second try at the end, then note it as not certified.
 
-        What stops everything is raised: the server refuses the token, asks to stay away, or answers nothing any more.
+        Returns:
+            False where nothing is answered any more: then all is over.
         """
-        try:
-            yield
-        except _FATAL:
-            raise
-        except (APIConnectionError, APIStatusError, DecodeError) as exc:
-            if isinstance(exc, RateLimitError) and (exc.retry_after or 0.0) > RETRY.max_retry_after:
-                raise
-            if self._is_last_try:
-                self._doubts.append(f"{item}: {exc}")
-                return
-            self._failures += 1
-            if self._failures >= _FAILURES_IN_A_ROW and not (type(item) in self._readable and await self._is_alive()):
-                raise
-            self._aside.append(item)
-        else:
-            self._readable.add(type(item))
+        if self._is_last_try:
+            self._ledger.give_up(item, str(error))
+            return True
+        self._failures += 1
+        if self._failures >= _FAILURES_IN_A_ROW and not (type(item) in self._readable and await self._is_alive()):
+            return False
+        self._ledger.work.put_aside(item)
+        return True
 
     async def _is_alive(self) -> bool:
         """Whether the server answers anything at all: many items that fail in a row may just be those that fail."""
@@ -273,8 +217,3 @@ class Engine:
             return False
         self._failures = 0
         return True
-
-
-def kinds_of(query: Query) -> tuple[str, ...]:
-    """The kinds of rows that a query asks for."""
-    return KINDS if query.messages else KINDS[:2]

@@ -18,6 +18,7 @@ What the answers do not prove is "cannot tell", never a guess.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from asyncchat import AsyncChatError, AsyncClient, ConfigurationError, NotFoundError
@@ -38,14 +39,23 @@ async def probe_server(client: AsyncClient) -> Probe:
     Raises:
         ConfigurationError: The client is closed.
     """
+    return await probe_unless(client, lambda _: False)
+
+
+async def probe_unless(client: AsyncClient, is_fatal: Callable[[AsyncChatError], bool]) -> Probe:
+    """The same, but for failures that end more than the probe.
+
+    Raises:
+        AsyncChatError: A failure that is fatal.
+    """
     known = Known(())
     view = client.with_options(retry=0)
     while (step := next_step(known, client.per_page)) is not None:
-        known = Known((*known.answers, await _ask(view, step)))
+        known = Known((*known.answers, await _ask(view, step, is_fatal)))
     return conclude(known, client.per_page)
 
 
-async def _ask(client: AsyncClient, step: Step) -> Answer:
+async def _ask(client: AsyncClient, step: Step, is_fatal: Callable[[AsyncChatError], bool]) -> Answer:
     since, until = (None if at is None else datetime.fromtimestamp(at, UTC) for at in (step.since, step.until))
     try:
         pager = client.conversations.list(since=since, until=until, per_page=step.per_page).raw()
@@ -56,4 +66,6 @@ async def _ask(client: AsyncClient, step: Step) -> Answer:
         is_end = step.question is Question.END
         return Answer(step, is_missing=is_end, failure="" if is_end else str(exc))
     except AsyncChatError as exc:
+        if is_fatal(exc):
+            raise
         return Answer(step, failure=str(exc), pause=getattr(exc, "retry_after", None) or 0.0)

@@ -1,75 +1,81 @@
-"""Counts what an export does, and tells an observer."""
+"""Tells an observer how far an export has come."""
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 
-from asyncchat import Event, PauseEvent, RequestEvent, ResponseEvent, RetryEvent
+from asyncchat import Event, FailureEvent, PauseEvent, RequestEvent, ResponseEvent, RetryEvent
+from asyncchat.export.ledger import Ledger
 from asyncchat.export.report import Observer, Progress
 
 
 class Tally:
-    """The figures of a run. Every change is told to the observer as a `Progress`.
+    """Counts a run's requests in a ledger, and tells every change of it to an observer as a `Progress`.
 
-    Attributes:
-        rows: Rows written, by kind.
-        requests: Requests sent.
-        retries: Of these, how many were further attempts.
+    Args:
+        observer: Is told; None: nobody.
+        ledger: Where the export stands.
     """
 
-    def __init__(self, observer: Observer | None) -> None:
+    def __init__(self, observer: Observer | None, ledger: Ledger) -> None:
         self._observer = observer
-        self.rows: Counter[str] = Counter()
-        self.requests = 0
-        self.retries = 0
-        self._windows = 0
-        self._conversations = 0
-        self._done = 0
+        self._ledger = ledger
+        self._in_flight = 0
         self._paused: str | None = None
+        self._began = time.monotonic()
+        self._done_before = ledger.conversations_done
+        self._rows_before = ledger.rows.total()
+
+    @property
+    def seconds(self) -> float:
+        """How long the export has taken, earlier runs included."""
+        return self._ledger.seconds + self._elapsed
 
     def on_event(self, event: Event) -> None:
         """Take an event of the client."""
         if isinstance(event, RequestEvent):
-            self.requests += 1
+            self._ledger.requests += 1
+            self._in_flight += 1
             self._paused = None
+        elif isinstance(event, ResponseEvent | FailureEvent):
+            self._in_flight -= 1
+            return
         elif isinstance(event, RetryEvent):
-            self.retries += 1
+            self._ledger.retries += 1
             self._paused = f"{event.reason.split('. ')[0]}: again in {event.delay:.1f} s"
         elif isinstance(event, PauseEvent):
             self._paused = f"the server asked for patience ({event.status}): {event.seconds:.0f} s"
-        if not isinstance(event, ResponseEvent):
-            self._tell()
+        self.tell()
 
-    def wrote(self, kind: str, count: int) -> None:
-        """Count rows."""
-        self.rows[kind] += count
-        self._tell()
-
-    def expects(self, conversations: int) -> None:
-        """Note how many conversations there are."""
-        self._conversations = conversations
-        self._tell()
-
-    def accepted_window(self) -> None:
-        """Count a window."""
-        self._windows += 1
-        self._tell()
-
-    def finished(self, conversations: int) -> None:
-        """Count conversations that are there with all that is wanted of them."""
-        self._done += conversations
-        self._tell()
-
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Tell the observer."""
         if self._observer is not None:
-            self._observer(
-                Progress(
-                    rows=dict(self.rows),
-                    conversations_total=self._conversations,
-                    conversations_done=self._done,
-                    windows=self._windows,
-                    requests=self.requests,
-                    retries=self.retries,
-                    paused=self._paused,
-                )
-            )
+            self._observer(self._progress())
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
+
+    def _progress(self) -> Progress:
+        ledger, seconds = self._ledger, self._elapsed
+        return Progress(
+            rows=dict(ledger.rows),
+            conversations_total=0 if ledger.plan is None else ledger.plan.conversations,
+            conversations_done=ledger.conversations_done,
+            windows=ledger.windows_done,
+            windows_left=ledger.work.windows,
+            uncertified=len(ledger.doubts),
+            requests=ledger.requests,
+            retries=ledger.retries,
+            in_flight=self._in_flight,
+            rows_per_second=(ledger.rows.total() - self._rows_before) / seconds if seconds > 0 else 0.0,
+            seconds_left=self._seconds_left(seconds),
+            paused=self._paused,
+        )
+
+    def _seconds_left(self, seconds: float) -> float | None:
+        """What the conversations that are left will take at this run's pace; None while it has none."""
+        done = self._ledger.conversations_done - self._done_before
+        if self._ledger.plan is None or not done:
+            return None
+        return max(0, self._ledger.plan.conversations - self._ledger.conversations_done) * seconds / done

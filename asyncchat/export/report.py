@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import attrs
 
 from asyncchat import __version__
+from asyncchat.export.probing.traits import Probe
 
 KINDS: Final = ("models", "conversations", "messages")
 
@@ -39,18 +40,32 @@ class Query:
         """As JSON values."""
         return {**attrs.asdict(self), "model_ids": list(self.model_ids)}
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read back what `to_dict` has told.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is none of this version.
+        """
+        return cls(**{**values, "model_ids": tuple(values["model_ids"])})
+
 
 @attrs.frozen(kw_only=True)
 class Progress:
-    """How far an export has come.
+    """How far an export has come. Where it goes on from an earlier run, that run's figures are counted in.
 
     Attributes:
-        rows: Rows written so far, by kind.
+        rows: Rows accepted so far, by kind.
         conversations_total: How many conversations there are, as the server counted them at the start.
         conversations_done: Conversations that are there, with their messages if those are wanted.
         windows: Windows of time accepted so far.
+        windows_left: Windows that are read or wait, as far as known: they may be split into more.
+        uncertified: Windows and conversations that could not be proved complete.
         requests: Requests sent.
         retries: Of these, how many were further attempts.
+        in_flight: Requests that wait for their answer just now.
+        rows_per_second: The pace of this run, from its beginning on.
+        seconds_left: How long the rest will take at the pace of this run; None while that cannot be told.
         paused: Why nothing is sent just now, None when something is.
     """
 
@@ -58,8 +73,13 @@ class Progress:
     conversations_total: int
     conversations_done: int
     windows: int
+    windows_left: int
+    uncertified: int
     requests: int
     retries: int
+    in_flight: int
+    rows_per_second: float
+    seconds_left: float | None
     paused: str | None
 
 
@@ -92,13 +112,15 @@ class ExportReport:
         query: What was asked.
         as_of: The export holds what had been created up to this second of the server's clock.
         rows: Rows by kind.
-        parts: The files.
+        parts: The files, where the destination has such.
         certificates: How many windows and conversations were accepted, by the reason why they are known to be complete.
         uncertified: What could not be proved complete, each with its reason.
         deleted: Ids of conversations that were gone before their messages were read.
-        requests: Requests sent.
+        probe: What was found out about the server before.
+        requests: Requests sent, by all runs that it took.
         retries: Of these, how many were further attempts.
-        seconds: How long it took.
+        seconds: How long those runs took.
+        resumed: Whether it went on from an earlier run that had been stopped.
         reused: Whether the destination held this very export already, and nothing was done.
     """
 
@@ -106,13 +128,15 @@ class ExportReport:
     query: Query
     as_of: datetime
     rows: Mapping[str, int]
-    parts: tuple[Part, ...]
     certificates: Mapping[str, int]
+    parts: tuple[Part, ...] = ()
     uncertified: tuple[str, ...] = ()
     deleted: tuple[int, ...] = ()
+    probe: Probe | None = None
     requests: int = 0
     retries: int = 0
     seconds: float = 0.0
+    resumed: bool = False
     reused: bool = False
 
     @property
@@ -141,10 +165,12 @@ class ExportReport:
             "certificates": dict(self.certificates),
             "deleted": list(self.deleted),
             "rows": dict(self.rows),
+            "probe": None if self.probe is None else self.probe.to_dict(),
             "parts": [attrs.asdict(part) for part in self.parts],
             "requests": self.requests,
             "retries": self.retries,
             "seconds": round(self.seconds, 3),
+            "resumed": self.resumed,
         }
 
     @classmethod
@@ -156,18 +182,19 @@ class ExportReport:
         """
         if manifest["format"] != MANIFEST_FORMAT:
             raise ValueError("another format")
-        query = dict(manifest["query"])
         return cls(
             destination=destination,
-            query=Query(**{**query, "model_ids": tuple(query["model_ids"])}),
+            query=Query.from_dict(manifest["query"]),
             as_of=datetime.fromisoformat(manifest["as_of"]),
             rows=dict(manifest["rows"]),
             parts=tuple(Part(**part) for part in manifest["parts"]),
             certificates=dict(manifest["certificates"]),
             uncertified=tuple(manifest["uncertified"]),
             deleted=tuple(manifest["deleted"]),
+            probe=None if manifest.get("probe") is None else Probe.from_dict(manifest["probe"]),
             requests=manifest["requests"],
             retries=manifest["retries"],
             seconds=manifest["seconds"],
+            resumed=manifest.get("resumed", False),
             reused=True,
         )

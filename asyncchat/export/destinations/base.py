@@ -52,6 +52,11 @@ class Destination(Protocol):
         """What it is called in messages and reports: without a password."""
         ...
 
+    @property
+    def format(self) -> str:
+        """How it keeps rows: a part of the query, since another format is another export."""
+        ...
+
     def open(self, query: Query, *, fresh: bool) -> Opened:
         """Lock it against other exporters, drop what was not committed, and tell what is there.
 

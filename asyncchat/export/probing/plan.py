@@ -75,7 +75,8 @@ def pick_second(first: RawPage) -> int | None:
     seconds = sorted(counts)
     inner = seconds[1:-1] or seconds[-1:]
     middle = len(inner) / 2
-    return max(inner, key=lambda at: (counts[at], -abs(inner.index(at) - middle)), default=None)
+    distances = {at: abs(i - middle) for i, at in enumerate(inner)}
+    return max(inner, key=lambda at: (counts[at], -distances[at]), default=None)
 
 
 @attrs.frozen
@@ -102,8 +103,8 @@ class Known:
     @property
     def own(self) -> set[int]:
         """Ids of the known rows of that second."""
-        first = self.page(Question.FIRST)
-        return set() if first is None else {row.id for row in first.data if second_of(row) == self.second}
+        first, second = self.page(Question.FIRST), self.second
+        return set() if first is None else {row.id for row in first.data if second_of(row) == second}
 
     @property
     def is_steady(self) -> bool | None:

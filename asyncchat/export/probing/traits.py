@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
 import attrs
 
@@ -99,6 +99,23 @@ class Probe:
         values = attrs.asdict(self)
         plain = {name: value.value if isinstance(value, enum.Enum) else value for name, value in values.items()}
         return {**plain, "doubts": list(self.doubts)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read back what `to_dict` has told.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is none of this version.
+        """
+        told = {
+            **values,
+            "order": Order(values["order"]),
+            "since": Bound(values["since"]),
+            "until": Bound(values["until"]),
+            "past_end": PastEnd(values["past_end"]),
+            "doubts": tuple(values["doubts"]),
+        }
+        return cls(**told)
 
     def findings(self) -> tuple[Finding, ...]:
         """What was found in words, with what it means for exports, and what to change."""

@@ -1,0 +1,54 @@
+"""Which destination an argument names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import cast
+
+from asyncchat.errors import ConfigurationError
+from asyncchat.export.destinations.base import Destination
+from asyncchat.export.destinations.folder import FolderDestination
+from asyncchat.export.destinations.urls import make_database
+
+
+def choose_destination(
+    destination: str | os.PathLike[str] | Destination,
+    *,
+    format: str,  # noqa: A002 - the field's name for it
+    csv_raw: bool,
+) -> Destination:
+    """The destination that a path, a URL or an object of one's own names.
+
+    Args:
+        destination: It.
+        format: Of the part files in a folder.
+        csv_raw: Whether CSV holds texts as they are.
+
+    Raises:
+        ConfigurationError: It names none, or lacks an extra.
+    """
+    if not isinstance(destination, str | os.PathLike):
+        return _checked(destination)
+    name = os.fspath(destination)
+    if not name:
+        raise ConfigurationError("the destination is empty: give a folder, which is made if it is not there")
+    database = make_database(name) if isinstance(destination, str) else None
+    if database is None:
+        return FolderDestination(Path(name), format=format, csv_raw=csv_raw)
+    if format != "jsonl" or csv_raw:
+        raise ConfigurationError(f"format is for part files in a folder: {database.name} is a database")
+    return database
+
+
+def _checked(destination: object) -> Destination:
+    lacking = [name for name in ("name", "format", *_METHODS) if not hasattr(destination, name)]
+    if lacking:
+        raise ConfigurationError(
+            f"destination takes a path, a URL or a Destination, which {type(destination).__name__} is not: "
+            f"it has no {lacking[0]}"
+        )
+    return cast("Destination", destination)
+
+
+_METHODS = ("open", "write", "commit", "finish", "close")

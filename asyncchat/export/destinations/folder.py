@@ -1,0 +1,280 @@
+"""A folder of part files and a manifest.
+
+While an export is under way, everything of it is in a hidden folder inside the destination: part files, and the journal
+that says which of them count. When all is there, the parts are moved into place, the manifest last: a folder with a
+manifest is a finished export. A kill at any instant leaves something that the next opening makes right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from asyncchat.errors import ConfigurationError, ExportError
+from asyncchat.export.destinations.base import Batch, Opened
+from asyncchat.export.destinations.files import (
+    MANIFEST,
+    Lock,
+    find_damage,
+    make_root,
+    read_report,
+    remove_empty,
+    sync_folder,
+    write_durably,
+)
+from asyncchat.export.destinations.formats import find_format
+from asyncchat.export.destinations.journal import Journal
+from asyncchat.export.destinations.parts import Parts, in_order, is_sound
+from asyncchat.export.report import KINDS, ExportReport, Query
+
+STAGING: Final = ".asyncchat-partial"
+_JOURNAL: Final = "journal.sqlite3"
+_OLD: Final = "replaced"
+
+
+class FolderDestination:
+    """Part files in a folder.
+
+    Args:
+        root: The folder; it is made if it is not there.
+        format: One of `FORMATS`.
+        csv_raw: Whether CSV holds texts as they are, also those that a spreadsheet would run as formulas.
+
+    Raises:
+        ConfigurationError: There is no such format, or its extra is not installed.
+    """
+
+    def __init__(self, root: Path, *, format: str = "jsonl", csv_raw: bool = False) -> None:  # noqa: A002 - its name
+        if csv_raw and format != "csv":
+            raise ConfigurationError(f"csv_raw is for the format csv, not for {format!r:.40}")
+        self.format = f"{format}-raw" if csv_raw else format
+        self._form = find_format(self.format)
+        self._root = root
+        self._staging = root / STAGING
+        self._made: list[Path] = []
+        self._lock: Lock | None = None
+        self._is_ours = False
+        self._journal: Journal | None = None
+        self._parts: Parts | None = None
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return str(self._root)
+
+    # ---- opening
+
+    def open(self, query: Query, *, fresh: bool) -> Opened:
+        """Lock the folder, make right what a kill has left, and tell what is there.
+
+        Raises:
+            ConfigurationError: The path cannot take an export, or holds another one.
+            ExportError: Another export writes to it, or what it holds is damaged.
+            OSError: It cannot be written.
+        """
+        self._made = make_root(self._root)
+        self._lock = Lock.taken(self._root)
+        journal = self._journal_of_before(fresh=fresh)
+        done = read_report(self._root)
+        self._check(None if fresh else query, done, journal)
+        if journal is not None and not fresh:
+            return self._go_on(journal)
+        if done is not None and not fresh:
+            return Opened(report=self._unharmed(done))
+        self._begin(query, journal)
+        return Opened()
+
+    def _journal_of_before(self, *, fresh: bool) -> Journal | None:
+        """The journal of an unfinished export; one that only had to be moved is finished on the way."""
+        try:
+            journal = Journal.open(self._staging / _JOURNAL) if self._staging.is_dir() else None
+        except ExportError:
+            if fresh:
+                return None
+            raise
+        if journal is not None and journal.manifest is not None:
+            self._move(journal)
+            return None
+        return journal
+
+    def _check(self, query: Query | None, done: ExportReport | None, journal: Journal | None) -> None:
+        self._journal = journal  # so that it is closed, whatever is found
+        if query is not None and done is not None:
+            _refuse_another(f"{self._root} holds an export", done.query, query)
+        if query is not None and journal is not None:
+            _refuse_another(f"{self._root} holds an unfinished export", journal.query, query)
+        foreign = [kind for kind in KINDS if (self._root / kind).exists()]
+        if foreign and done is None:
+            raise ConfigurationError(
+                f"{self._root} holds a {foreign[0]} folder that is no export's: give another folder"
+            )
+
+    def _unharmed(self, done: ExportReport) -> ExportReport:
+        damaged = find_damage(self._root, done)
+        if damaged is not None:
+            raise ExportError(f"{damaged} is not as the export left it: export anew with fresh=True")
+        self._remove_staging()
+        return done
+
+    def _go_on(self, journal: Journal) -> Opened:
+        """Drop what the journal does not know, and trust what it knows only when its bytes are right."""
+        parts = journal.parts
+        known = {part.file for part in parts}
+        for kind in _kinds_of(journal.query):
+            for path in (self._staging / kind).iterdir():
+                if f"{kind}/{path.name}" not in known:
+                    path.unlink()
+        for part in parts:
+            if not is_sound(self._staging, part):
+                raise ExportError(
+                    f"{self._staging / part.file} is not as the export left it: export anew with fresh=True"
+                )
+        counts = Counter(part.file.split("/")[0] for part in parts)
+        self._parts, self._is_ours = Parts(self._staging, self._form, counts), True
+        return Opened(marks=journal.marks)
+
+    def _begin(self, query: Query, journal: Journal | None) -> None:
+        if journal is not None:
+            journal.close()
+        self._remove_staging()
+        self._is_ours = True
+        self._staging.mkdir()
+        for kind in _kinds_of(query):
+            (self._staging / kind).mkdir()
+        self._journal = Journal.create(self._staging / _JOURNAL, query)
+        sync_folder(self._staging)
+        sync_folder(self._root)
+        self._parts = Parts(self._staging, self._form, {})
+
+    # ---- writing
+
+    def write(self, batch: Batch) -> None:
+        """Append rows to the part file of their kind.
+
+        Raises:
+            OSError: The disk took them not.
+        """
+        with self._sound() as (parts, _):
+            parts.write(batch)
+
+    def commit(self, marks: Sequence[str]) -> None:
+        """Make the part files durable, and then name them in the journal.
+
+        Raises:
+            OSError: The disk took them not.
+        """
+        with self._sound() as (parts, journal):
+            journal.commit(parts.finish(), marks)
+
+    def finish(self, report: ExportReport) -> ExportReport:
+        """Move everything into place, the manifest last.
+
+        Raises:
+            ExportError: The parts do not hold what the report says.
+            OSError: The disk took it not.
+        """
+        with self._sound() as (_, journal):
+            report = attrs.evolve(report, parts=in_order(journal.parts))
+            _compare(report)
+            journal.finish(report)
+            self._journal = self._parts = None
+            self._move(journal)
+        return report
+
+    def close(self) -> None:
+        """Let go of the folder. May be called twice, and after any failure."""
+        if self._parts is not None:
+            self._parts.abandon()
+        if self._journal is not None:
+            with contextlib.suppress(OSError, sqlite3.Error):  # what has failed may fail again
+                is_empty = self._is_ours and not self._journal.parts
+                self._journal.close()
+                if is_empty:
+                    self._remove_staging()
+        self._parts, self._journal, self._is_ours = None, None, False
+        if self._lock is not None:  # else what was made may be another export's by now
+            remove_empty(self._made)
+            self._lock.release()
+            self._lock = None
+
+    @contextlib.contextmanager
+    def _sound(self) -> Iterator[tuple[Parts, Journal]]:
+        if self._parts is None or self._journal is None:
+            raise ExportError(f"{self._root} is not open, or has failed before: open it again")
+        parts, journal = self._parts, self._journal
+        try:
+            yield parts, journal
+        except BaseException:  # what has failed once is not trusted again: see fsyncgate
+            parts.abandon()
+            self._parts = None
+            raise
+
+    # ---- moving
+
+    def _move(self, journal: Journal) -> None:
+        """Put a whole export in the place of what is there. Each step may be the last, and is done again then."""
+        text = json.dumps(journal.manifest, indent=2) + "\n"  # ASCII: a server's words may hold lone surrogates
+        journal.close()
+        place = self._root / MANIFEST
+        if not place.exists() or place.read_text(encoding="utf-8") != text:
+            write_durably(self._staging / MANIFEST, text)
+            self._make_room()
+            for kind in KINDS:
+                if (self._staging / kind).exists():
+                    (self._staging / kind).rename(self._root / kind)
+            sync_folder(self._root)
+            (self._staging / MANIFEST).rename(place)
+            sync_folder(self._root)
+        self._remove_staging()
+
+    def _make_room(self) -> None:
+        """Take a finished export away; its manifest goes last, and says until then that there is something to take."""
+        if not (self._root / MANIFEST).exists():
+            return
+        old = self._staging / _OLD
+        old.mkdir(exist_ok=True)
+        for name in (*KINDS, MANIFEST):
+            if (self._root / name).exists():
+                (self._root / name).rename(old / name)
+
+    def _remove_staging(self) -> None:
+        """Remove what is unfinished; the journal goes first, so that nothing half removed is taken for an export."""
+        (self._staging / _JOURNAL).unlink(missing_ok=True)
+        if self._staging.exists():
+            shutil.rmtree(self._staging)
+
+
+def _kinds_of(query: Query) -> Sequence[str]:
+    return KINDS if query.messages else KINDS[:2]
+
+
+def _refuse_another(what: str, known: Query, query: Query) -> None:
+    if known == query:
+        return
+    ours, theirs = query.to_dict(), known.to_dict()
+    name = next(name for name in ours if ours[name] != theirs[name])
+    raise ConfigurationError(
+        f"{what} of something else: {name} was {theirs[name]!r:.80}, and is {ours[name]!r:.80} now. "
+        "Give another folder, or replace it with fresh=True"
+    )
+
+
+def _compare(report: ExportReport) -> None:
+    """Hold the parts against the report: a row that was accepted is in a file, or the export is not finished."""
+    written: Counter[str] = Counter()
+    for part in report.parts:
+        written[part.file.split("/")[0]] += part.rows
+    for kind, count in report.rows.items():
+        if written[kind] != count:
+            raise ExportError(
+                f"{report.destination} holds {written[kind]} {kind}, of {count} that were read: export anew with "
+                "fresh=True, and report this"
+            )

@@ -1,0 +1,171 @@
+"""Where accepted rows go: a destination that blocks, served by one thread, or a consumer that takes batches."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol, TypeVar
+
+import anyio
+
+from asyncchat.errors import ExportError
+from asyncchat.export.destinations.base import Batch, Destination, Opened
+from asyncchat.export.report import ExportReport, Query
+
+T = TypeVar("T")
+
+_WRITE_BYTES: Final = 2 * 2**20
+"""Bytes of rows that are gathered before they are written."""
+_FULL_BYTES: Final = 16 * 2**20
+"""Bytes of rows that wait for a slow destination before reading waits too."""
+_COMMIT_BYTES: Final = 64 * 2**20
+_COMMIT_SECONDS: Final = 10.0
+_COMMIT_SHARE: Final = 0.02
+
+
+class Sink(Protocol):
+    """What an engine gives its rows to."""
+
+    def put(self, batch: Batch) -> None:
+        """Take rows."""
+        ...
+
+    async def settle(self) -> None:
+        """Get rid of them if there are many; called after each item that was read."""
+        ...
+
+
+def size_of(batch: Batch) -> int:
+    """Bytes of its rows, as they were sent."""
+    return sum([len(row.json) for row in batch.rows])
+
+
+def is_commit_due(size: int, seconds: float, total_seconds: float) -> bool:
+    """Whether what was written is worth a commit: each closes files, and a run that is killed reads anew what had none.
+
+    Args:
+        size: Bytes written since the last one.
+        seconds: Time since the last one.
+        total_seconds: Time since the first row.
+    """
+    return size >= _COMMIT_BYTES or seconds >= max(_COMMIT_SECONDS, _COMMIT_SHARE * total_seconds)
+
+
+class DestinationSink:
+    """Serves a destination in a thread, so that the event loop never waits for a disk or a database.
+
+    Args:
+        destination: Where rows go.
+        take_mark: Tells what is to be noted of the rows that were put so far; called just before a commit.
+    """
+
+    def __init__(self, destination: Destination, take_mark: Callable[[], str]) -> None:
+        self._destination = destination
+        self._take_mark = take_mark
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="asyncchat-export")
+        self._turn = anyio.Lock()
+        self._batches: list[Batch] = []
+        self._waiting = 0
+        self._uncommitted = 0
+        self._began = self._committed = time.monotonic()
+        self._failed = False
+
+    async def open(self, query: Query, *, fresh: bool) -> Opened:
+        """Open the destination."""
+        return await self._call(lambda: self._destination.open(query, fresh=fresh))
+
+    def put(self, batch: Batch) -> None:
+        """Take rows."""
+        self._batches.append(batch)
+        self._waiting += size_of(batch)
+
+    async def settle(self) -> None:
+        """Write what has gathered, and commit, if it is time; waits only where the destination is slow.
+
+        Raises:
+            Exception: What the destination raised.
+        """
+        if not self._is_due() or (self._turn.locked() and self._waiting < _FULL_BYTES):
+            return
+        async with self._turn:
+            if self._is_due():
+                await self._write(commit=self._is_commit_due())
+
+    async def checkpoint(self) -> None:
+        """Write and commit all that was put."""
+        async with self._turn:
+            await self._write(commit=True)
+
+    async def finish(self, report: ExportReport) -> ExportReport:
+        """Make the export a finished one."""
+        return await self._call(lambda: self._destination.finish(report))
+
+    async def close(self) -> None:
+        """Let go of the destination; what was not committed is dropped."""
+        try:
+            await self._in_thread(self._destination.close)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the destination has not failed."""
+        return not self._failed
+
+    def _is_due(self) -> bool:
+        return self._waiting >= _WRITE_BYTES or self._is_commit_due()
+
+    def _is_commit_due(self) -> bool:
+        now = time.monotonic()
+        return is_commit_due(self._uncommitted + self._waiting, now - self._committed, now - self._began)
+
+    async def _write(self, *, commit: bool) -> None:
+        batches, size, self._batches, self._waiting = self._batches, self._waiting, [], 0
+        marks = [self._take_mark()] if commit else []
+        self._uncommitted = 0 if commit else self._uncommitted + size
+        await self._call(lambda: self._store(batches, marks))
+        if commit:
+            self._committed = time.monotonic()
+
+    def _store(self, batches: Sequence[Batch], marks: Sequence[str]) -> None:
+        for batch in batches:
+            self._destination.write(batch)
+        if marks:
+            self._destination.commit(marks)
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        try:
+            return await self._in_thread(function)
+        except OSError as exc:
+            self._failed = True
+            raise _unwritable(self._destination.name, exc) from None
+        except Exception:
+            self._failed = True
+            raise
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        """Call a function in the thread. Who is cancelled meanwhile waits for its end, and is cancelled then.
+
+        anyio's `to_thread.run_sync` is not left by its own cancellations, but by those of asyncio.
+        """
+        future = asyncio.wrap_future(self._thread.submit(function))
+        cancelled: asyncio.CancelledError | None = None
+        with anyio.CancelScope(shield=True):
+            while not future.done():
+                try:
+                    await asyncio.wait([future])
+                except asyncio.CancelledError as exc:
+                    cancelled = exc
+        if cancelled is not None:
+            future.exception()  # is not told: the cancellation goes before
+            raise cancelled
+        return future.result()
+
+
+def _unwritable(name: str, exc: OSError) -> ExportError:
+    return ExportError(
+        f"{name} cannot be written ({exc.strerror or exc}): what was committed is kept. Make room, or mend it; "
+        "the same command then goes on from there"
+    )
