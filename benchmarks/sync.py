@@ -33,7 +33,7 @@ OVERHEAD: Final = 200.0
 IN_TURN: Final = 20
 PER_PAGE: Final = 100
 LATENCIES: Final = (0.0, 0.02)
-PAGES: Final = {0.0: 150, 0.02: 100}
+PAGES: Final = {0.0: 300, 0.02: 100}
 KINDS: Final = ("messages", "conversations")
 TOKEN: Final = "t0ken"  # noqa: S105 - made up
 

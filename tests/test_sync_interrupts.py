@@ -23,6 +23,7 @@ BOUND = 5.0
 
 PREPARE = """
 import json, os, re, signal, sys, threading, time
+from queue import SimpleQueue
 from asyncchat import Client, Request
 from asyncchat.blocking import export, export_batches, probe_server
 from threadserver import talking
@@ -110,13 +111,15 @@ def with_tests() -> str:
 
 
 CLOSE = """
-released = threading.Event()
+released = SimpleQueue()
 
 def hook(event):
     if hanging and not sent:
+        while not chat._bridge._closed:
+            os.sched_yield()
         sent.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
-        released.wait()
+        released.get()
 
 with talking(talk) as server:
     chat = Client(server.base_url, token="t0ken", hooks=[hook])
@@ -130,7 +133,7 @@ with talking(talk) as server:
         raise AssertionError("closed")
     except KeyboardInterrupt:
         print(f"interrupted after {time.monotonic() - sent[0]:.6f} s")
-    released.set()
+    released.put(None)
     chat.close()
     busy.join()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("asyncchat-loop")]

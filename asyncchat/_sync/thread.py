@@ -150,6 +150,7 @@ class LoopThread:
         self.is_lost = False
         """Whether this is a forked child, which has no such thread."""
         self._made: SimpleQueue[asyncio.AbstractEventLoop | BaseException] = SimpleQueue()
+        self._done: SimpleQueue[None] = SimpleQueue()
         self._is_abandoned = False
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
@@ -207,7 +208,10 @@ class LoopThread:
         Raises:
             Exception: What closing the client failed with.
         """
-        self._thread.join(seconds)
+        # Thread.join of Python 3.12 takes a thread for ended once it was interrupted while waiting for it.
+        with contextlib.suppress(Empty):
+            self._done.put(self._done.get(timeout=seconds))  # others may wait too
+            self._thread.join(seconds)
         if self._failure is not None:
             raise self._failure
 
@@ -228,6 +232,7 @@ class LoopThread:
             loop.close()
             for call in list(self.calls):
                 call.refuse()
+            self._done.put(None)
 
     async def _live(self) -> None:
         if self._is_abandoned:
