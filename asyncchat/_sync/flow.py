@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from queue import SimpleQueue
 from typing import Final, Generic, TypeVar
 
-from asyncchat._sync.thread import Call, LoopThread
+from asyncchat._sync.thread import Call, LoopThread, await_item
 from asyncchat.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class _Flow(Generic[T]):
         """Wait for the next items; none at the end."""
         if self._thread.is_lost:
             raise ConfigurationError("this iteration began before the process was forked: begin it again")
-        items = self._queue.get()
+        items: list[T] | Call[None] = await_item(self._queue)
         if isinstance(items, Call):
             items.result()
             return []

@@ -18,7 +18,17 @@ from asyncchat.errors import ConfigurationError
 R = TypeVar("R")
 
 GRACE: Final = 0.5
-"""Seconds that a caller waits for a call that it cancelled."""
+"""Seconds that a caller waits for a call that it cancelled, and after which a waiting one looks for an interrupt."""
+
+
+def await_item(queue: SimpleQueue[Any]) -> Any:
+    """Wait for an item, and look every half a second whether there was an interrupt.
+
+    A signal that comes just before a thread begins to wait does not wake it (nor does any, on Windows).
+    """
+    while True:
+        with contextlib.suppress(Empty):
+            return queue.get(timeout=GRACE)
 
 
 def closed() -> ConfigurationError:
@@ -64,7 +74,7 @@ class Call(Generic[R]):
         Raises:
             BaseException: What the function raised.
         """
-        self._queue.get()
+        await_item(self._queue)
         return self.result()
 
     def result(self) -> R:
@@ -164,7 +174,7 @@ class LoopThread:
         """
         try:
             self._thread.start()
-            made = self._made.get()
+            made = await_item(self._made)
         except BaseException as exc:  # an interrupt, while the thread may have begun: another one is to have the client
             self._is_abandoned = True
             self.stop()
@@ -210,7 +220,7 @@ class LoopThread:
         """
         # Thread.join of Python 3.12 takes a thread for ended once it was interrupted while waiting for it.
         with contextlib.suppress(Empty):
-            self._done.put(self._done.get(timeout=seconds))  # others may wait too
+            self._done.put(await_item(self._done) if seconds is None else self._done.get(timeout=seconds))
             self._thread.join(seconds)
         if self._failure is not None:
             raise self._failure
