@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from canary import MARKS, Net, Watch
-from database_fixtures import database, postgres, postgres_url  # noqa: F401 - fixtures
+from database_fixtures import database, destination, postgres, postgres_url  # noqa: F401 - fixtures
 from hypothesis import HealthCheck, settings
 
 from asyncchat import AsyncClient

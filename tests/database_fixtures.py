@@ -10,6 +10,9 @@ import pytest
 from database_rows import connection
 from postgres_server import NotInstalledError, PostgreSQLServer, running_server
 
+from asyncchat.export.destinations.base import Destination
+from asyncchat.export.destinations.urls import make_database
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgreSQLServer]:
@@ -38,3 +41,12 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
         return str(request.getfixturevalue("postgres_url"))
     return f"{request.param}:///{tmp_path / 'chats.db'}"
+
+
+@pytest.fixture
+def destination(database: str) -> Iterator[Destination]:
+    """The destination in an empty database of each kind."""
+    made = make_database(database)
+    assert made is not None
+    yield made
+    made.close()

@@ -29,7 +29,8 @@ DONE = ExportReport.from_manifest(
         "seconds": 0.0,
     },
 )
-FINISHED, UNFINISHED = Held(QUERY, DONE), Held(QUERY)
+FINISHED, UNFINISHED, BLANK = Held(QUERY, DONE), Held(QUERY, has_marks=True), Held(QUERY)
+ELSE = Held(OTHER, has_marks=True)
 
 
 @pytest.mark.parametrize(
@@ -39,12 +40,16 @@ FINISHED, UNFINISHED = Held(QUERY, DONE), Held(QUERY)
         ({}, True, Plan(place=MAIN, begins=True)),
         ({MAIN: UNFINISHED}, False, Plan(place=MAIN)),
         ({MAIN: UNFINISHED}, True, Plan(place=MAIN, begins=True, drops=(MAIN,))),
-        ({MAIN: Held(OTHER)}, True, Plan(place=MAIN, begins=True, drops=(MAIN,))),
+        ({MAIN: ELSE}, True, Plan(place=MAIN, begins=True, drops=(MAIN,))),
+        ({MAIN: BLANK}, False, Plan(place=MAIN, begins=True, drops=(MAIN,))),
+        ({MAIN: Held(OTHER)}, False, Plan(place=MAIN, begins=True, drops=(MAIN,))),
+        ({MAIN: FINISHED, NEW: BLANK}, False, Plan(place=None)),
+        ({MAIN: FINISHED, NEW: BLANK}, True, Plan(place=NEW, begins=True, drops=(NEW,))),
         ({MAIN: FINISHED}, False, Plan(place=None)),
         ({MAIN: FINISHED}, True, Plan(place=NEW, begins=True)),
         ({MAIN: FINISHED, NEW: UNFINISHED}, False, Plan(place=NEW)),
         ({MAIN: FINISHED, NEW: UNFINISHED}, True, Plan(place=NEW, begins=True, drops=(NEW,))),
-        ({MAIN: FINISHED, NEW: Held(OTHER)}, False, Plan(place=None)),
+        ({MAIN: FINISHED, NEW: ELSE}, False, Plan(place=None)),
         ({MAIN: Held(OTHER, DONE), NEW: UNFINISHED}, False, Plan(place=NEW)),
         ({MAIN: Held(OTHER, DONE)}, True, Plan(place=NEW, begins=True)),
     ],
@@ -54,7 +59,7 @@ def test_the_plan(held: dict[str, Held], fresh: bool, expected: Plan) -> None:
     assert plan(QUERY, held, fresh=fresh, name="d") == expected
 
 
-@pytest.mark.parametrize("held", [Held(OTHER), Held(OTHER, DONE)])
+@pytest.mark.parametrize("held", [ELSE, Held(OTHER, DONE)])
 def test_another_query_is_refused(held: Held) -> None:
     """Another query's export is not touched, and the message names both queries."""
     with pytest.raises(ConfigurationError, match=r"of s as x, models 7; this one is of s as x:"):

@@ -26,7 +26,7 @@ def test_killed_at_some_steps(database: str, fresh: bool) -> None:
     """Killed before or after a statement or a load, taking turns, an export goes on to the very rows."""
     count, _ = steps(database, fresh=fresh)
     assert count > 20
-    kills = [Kill(step=step, after=step % 2 == 0) for step in range(1, count - 8, 7)]
+    kills = [Kill(step=step, after=step % 2 == 0) for step in range(1, count - 8, 10)]
     assert failures(database, kills, fresh=fresh) == []
 
 

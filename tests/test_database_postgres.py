@@ -10,6 +10,7 @@ from database_rows import QUERY, batch, connection, held, report, select, truth,
 from postgres_server import PASSWORD, PostgreSQLServer, free_port
 
 from asyncchat import AsyncChatError, ConfigurationError, ExportError
+from asyncchat.export.destinations import postgres as module
 from asyncchat.export.destinations.postgres import PostgreSQLDestination
 
 
@@ -125,6 +126,23 @@ def test_a_view_on_the_old_tables(postgres_url: str) -> None:
         destination.close()
         assert held(postgres_url) == truth("old")
         server.execute("DROP VIEW mine")
+    write_all(destination, edition="new")
+    destination.close()
+    assert held(postgres_url) == truth("new")
+
+
+def test_a_session_that_does_not_end(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who goes on reading the finished export keeps a fresh one from replacing it, for a while only."""
+    monkeypatch.setattr(module, "_TABLE_WAIT", "10ms")
+    destination = PostgreSQLDestination(postgres_url)
+    write_all(destination, edition="old")
+    with connection(postgres_url) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM messages")
+        with pytest.raises(ExportError, match=r"another session uses the tables: end that, .* it goes on"):
+            write_all(destination, edition="new", fresh=True)
+        destination.close()
+    assert held(postgres_url) == truth("old")
     write_all(destination, edition="new")
     destination.close()
     assert held(postgres_url) == truth("new")

@@ -25,7 +25,7 @@ from asyncchat import (
     Request,
     Response,
 )
-from asyncchat.export import windows
+from asyncchat.export import planning
 
 # ---- rows
 
@@ -68,7 +68,7 @@ async def test_rows_over_several_lines(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_fractions_that_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows between two whole seconds are there once, wherever windows are cut."""
-    monkeypatch.setattr(windows, "WALK_PAGES", 1)
+    monkeypatch.setattr(planning, "WALK_PAGES", 1)
     api = FakeApi(conversations=[conversation(i, START + i / 4) for i in range(1, 80)])
     report = await run(api, tmp_path, messages=False)
     assert exported(tmp_path, "conversations") == api.rows("conversations")
@@ -78,7 +78,7 @@ async def test_fractions_that_are_shown(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.asyncio
 async def test_fractions_that_are_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows whose fraction only the filter knows are there once, though they are past one window and before the next."""
-    monkeypatch.setattr(windows, "WALK_PAGES", 1)
+    monkeypatch.setattr(planning, "WALK_PAGES", 1)
     rows = [conversation(i, START + i // 4) for i in range(1, 80)]
     api = FakeApi(conversations=rows, hidden={i: START + i / 4 for i in range(1, 80)})
     report = await run(api, tmp_path, messages=False)
@@ -89,7 +89,7 @@ async def test_fractions_that_are_hidden(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.asyncio
 async def test_rows_older_than_their_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows from long before the oldest model are found, in few windows."""
-    monkeypatch.setattr(windows, "WALK_PAGES", 1)
+    monkeypatch.setattr(planning, "WALK_PAGES", 1)
     api = FakeApi(conversations=[conversation(i, START - i * 86_400) for i in range(1, 40)])
     report = await run(api, tmp_path, messages=False)
     assert exported(tmp_path, "conversations") == api.rows("conversations")
@@ -251,7 +251,7 @@ async def test_past_the_end(tmp_path: Path, past: str) -> None:
     api = FakeApi.of(12, messages=12)
 
     def envelope(request: Request, value: dict[str, Any]) -> dict[str, Any]:
-        if value["page"] > value["total_pages"] and past == "the last page":
+        if value["page"] > value["total_pages"] > 0 and past == "the last page":
             rows = api.messages.get(int(request.path.split("/")[2])) if "messages" in request.path else None
             value["data"] = (rows or api.conversations)[10:12]
         return value | ({"total_rows": 0} if not value["data"] and past == "empty" else {})

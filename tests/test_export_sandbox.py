@@ -11,7 +11,7 @@ import pytest
 from export_api import Row, exported, left, manifest, touched
 
 from asyncchat import AsyncClient, ConfigurationError, ExportError
-from asyncchat.export import ExportReport, Progress, export, windows
+from asyncchat.export import ExportReport, Progress, export, planning
 from asyncchat.sandbox import Sandbox
 
 Kind = Literal["models", "conversations", "messages"]
@@ -57,7 +57,7 @@ async def test_everything_is_there(box: Sandbox, tmp_path: Path) -> None:
 @pytest.mark.parametrize("per_page", [1, 7, 30])
 async def test_windows_are_split(box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_page: int) -> None:
     """Cut into many windows, which share their boundary seconds, the export is the same and as certain."""
-    monkeypatch.setattr(windows, "WALK_PAGES", 2)
+    monkeypatch.setattr(planning, "WALK_PAGES", 2)
     seen: list[Progress] = []
     report = await run(box, tmp_path, per_page=per_page, messages=False, observer=seen.append)
     assert exported(tmp_path, "conversations") == truth(box, "conversations")
@@ -79,7 +79,7 @@ async def test_long_conversations(box: Sandbox, tmp_path: Path, per_page: int) -
 async def test_a_range(box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_split: bool) -> None:
     """A range takes in the rows of both end seconds, and the messages of these rows only."""
     if is_split:
-        monkeypatch.setattr(windows, "WALK_PAGES", 1)
+        monkeypatch.setattr(planning, "WALK_PAGES", 1)
     since, until = middle(box, part=1), middle(box, part=3)
     await run(box, tmp_path, since=since, until=until, per_page=5)
     inside = [row for row in truth(box, "conversations") if since <= second_of(row) <= until]

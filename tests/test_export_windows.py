@@ -12,19 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncchat import Page, RawRow
-from asyncchat.export.windows import (
-    WALK_PAGES,
-    Certificate,
-    Done,
-    Foreign,
-    Seams,
-    Span,
-    Split,
-    Walk,
-    after_first,
-    is_steady,
-    is_whole,
-)
+from asyncchat.export.seams import Seams
+from asyncchat.export.windows import Foreign, Span, find_foreign, is_steady, is_whole
 
 SECONDS = st.integers(0, 300)
 PARTS = st.integers(2, 16)
@@ -43,7 +32,7 @@ def cut_down(span: Span, oldest: int, parts: int) -> list[Span]:
         if not whole:
             return done
         last = whole.pop()
-        if last.divisible:
+        if last.divisible():
             whole += last.split(parts, oldest=oldest)
         else:
             done.append(last)
@@ -69,7 +58,7 @@ def test_an_open_span_holds_what_is_old() -> None:
 @given(spans(), st.integers(-10, 400), PARTS)
 def test_split_covers(span: Span, oldest: int, parts: int) -> None:
     """The parts begin and end where the span does, and each shares exactly one second with the one before."""
-    if not span.divisible:
+    if not span.divisible():
         return
     cut = span.split(parts, oldest=oldest)
     assert (cut[0].since, cut[-1].until) == (span.since, span.until)
@@ -80,7 +69,7 @@ def test_split_covers(span: Span, oldest: int, parts: int) -> None:
 @given(spans(), st.integers(-10, 400), PARTS)
 def test_split_makes_smaller_ones(span: Span, oldest: int, parts: int) -> None:
     """Every part is shorter than the whole, and there are at least two of them and not many more than asked."""
-    if not span.divisible:
+    if not span.divisible():
         return
     cut = span.split(parts, oldest=oldest)
     assert 2 <= len(cut) <= parts + 1
@@ -110,55 +99,29 @@ def test_before_the_oldest_row_an_open_span_is_cut_at_the_epoch() -> None:
     assert Span(None, 40).split(2, oldest=40) == (Span(None, 0), Span(0, 20), Span(20, 40))
 
 
-# ---- what follows from a first page
+@given(spans(), st.integers(-10, 400), PARTS)
+def test_apart_covers(span: Span, oldest: int, parts: int) -> None:
+    """Without overlap every second of a span with a beginning is in just one of its parts."""
+    if span.since is None or not span.divisible(overlap=False):
+        return
+    cut = span.split(parts, oldest=oldest, overlap=False)
+    assert (cut[0].since, cut[-1].until) == (span.since, span.until)
+    assert all(one.until + 1 == two.since for one, two in itertools.pairwise(cut))
+    assert len(cut) >= 2
 
 
-def test_a_whole_first_page_is_done() -> None:
-    """A page that holds all it counts is a window's end."""
-    assert after_first(Span(START, START), page(raw(1)), oldest=0) == Done(Certificate.ONE_PAGE)
-
-
-def test_an_empty_window_is_done() -> None:
-    """No rows of no rows are all of them."""
-    assert after_first(Span(START, START), page(), oldest=0) == Done()
+def test_a_second_is_not_cut() -> None:
+    """One second cannot be cut; with overlap, two neighbouring ones cannot."""
+    assert not Span(5, 5).divisible(overlap=False)
+    assert Span(5, 6).divisible(overlap=False)
+    assert not Span(5, 6).divisible()
 
 
 @pytest.mark.parametrize("second", [START - 1, START + 11])
 def test_a_row_from_outside(second: int) -> None:
-    """One row from outside the window is enough to refuse the server."""
-    found = after_first(Span(START, START + 10), page(raw(1), raw(7, second)), oldest=0)
-    assert found == Foreign(7, datetime.fromtimestamp(second, UTC))
-
-
-def test_a_few_pages_are_walked() -> None:
-    """Up to `WALK_PAGES` pages are read one after another."""
-    first = page(raw(1), total=WALK_PAGES, pages=WALK_PAGES, size=1)
-    assert after_first(Span(START, START + 10), first, oldest=0) == Walk()
-
-
-def test_many_pages_are_split() -> None:
-    """A window of more pages is cut so that the parts are some `WALK_PAGES` / 2 pages long."""
-    first = page(raw(1), total=WALK_PAGES * 2, pages=WALK_PAGES * 2, size=1)
-    found = after_first(Span(START, START + 100), first, oldest=0)
-    assert found == Split(Span(START, START + 100).split(4, oldest=0))
-
-
-def test_a_window_is_cut_into_16_at_most() -> None:
-    """A server that tells of a billion pages does not make a billion windows."""
-    found = after_first(Span(START, START + 100), page(raw(1), total=10**9, pages=10**9, size=1), oldest=0)
-    assert isinstance(found, Split)
-    assert len(found.spans) == 16
-
-
-def test_a_second_is_walked() -> None:
-    """What cannot be cut is walked, however long it is."""
-    first = page(raw(1), total=10**4, pages=10**4, size=1)
-    assert after_first(Span(START, START + 1), first, oldest=0) == Walk()
-
-
-def test_an_empty_page_is_not_split() -> None:
-    """A server that counts rows and gives none gives none in smaller windows either."""
-    assert after_first(Span(START, START + 100), page(total=10**6, pages=10**4), oldest=0) == Walk()
+    """One row from outside the window is found."""
+    rows = [raw(1), raw(7, second)]
+    assert find_foreign(Span(START, START + 10), rows) == Foreign(7, datetime.fromtimestamp(second, UTC))
 
 
 # ---- certificates
@@ -202,12 +165,12 @@ def test_a_capped_count_is_no_proof(rows: int, size: int, cap: int) -> None:
 )
 def test_not_steady(pages: list[Page[RawRow]], closing: int) -> None:
     """A walk is no proof when a total moved, a row came twice, or there are fewer or more rows than counted."""
-    assert not is_steady(pages, closing)
+    assert not is_steady([*pages, page(total=closing)])
 
 
 def test_steady() -> None:
     """A walk with one total throughout and that many rows is a proof."""
-    assert is_steady([page(raw(1), raw(2), total=3), page(raw(3), total=3)], 3)
+    assert is_steady([page(raw(1), raw(2), total=3), page(raw(3), total=3)])
 
 
 @given(st.integers(1, 20), st.integers(1, 5), st.data())
@@ -223,7 +186,7 @@ def test_steady_means_that_nothing_is_missing(count: int, size: int, data: st.Da
 
     first = fetch(1)
     pages = [first, *map(fetch, range(2, first.total_pages + 1))]
-    if is_steady(pages, fetch(1).total_rows):
+    if is_steady(pages):
         assert {row.id for each in pages for row in each.data} >= set(alive)
 
 

@@ -30,7 +30,9 @@ def test_what_a_module_exports_exists(name: str) -> None:
     assert [item for item in exported if not hasattr(module, item)] == []
 
 
-@pytest.mark.parametrize("name", ["asyncchat", "asyncchat.errors", "asyncchat.models", "asyncchat.testing"])
+@pytest.mark.parametrize(
+    "name", ["asyncchat", "asyncchat.blocking", "asyncchat.errors", "asyncchat.models", "asyncchat.testing"]
+)
 def test_public_modules_say_what_they_export(name: str) -> None:
     """A module that users import from has an `__all__`."""
     assert importlib.import_module(name).__all__

@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"_transport", "testing"},
     {"_window", "_paging", "_resources", "_profile", "_config", "_client"},
     {"webhooks", "export", "sandbox"},
-    {"_sync", "cli", "integrations", "__main__"},
+    {"_sync", "blocking", "cli", "integrations", "__main__"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 FEATURES = LAYERS[4]

@@ -187,24 +187,34 @@ def test_closing_while_it_is_read(box: Sandbox) -> None:
         list(rows)
 
 
+THREADS = 64
+
+
 def test_many_threads(box: Sandbox, chat: Client) -> None:
-    """One client serves many threads at once."""
-    with ThreadPoolExecutor(8) as pool:
-        counts = list(pool.map(lambda _: len(chat.conversations.list(per_page=50).collect()), range(16)))
-    assert counts == [300] * 16
+    """One client serves 64 threads at once, each with iterations and calls of its own, within its own limits."""
+
+    def read(number: int) -> tuple[int, int, int]:
+        rows = sum(1 for _ in chat.conversations.list(per_page=50 + number))
+        return rows, chat.models.list().count(), chat.models.get(models[number % 5].id).id
+
+    models = chat.models.list().collect()
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = list(pool.map(read, range(THREADS)))
+    assert found == [(300, 5, models[number % 5].id) for number in range(THREADS)]
+    assert max(entry.in_flight for entry in box.requests()) <= 32
 
 
 def test_many_threads_start_one_loop(box: Sandbox) -> None:
-    """Threads whose first calls come together share one loop."""
+    """64 threads whose first calls come together share one loop."""
     before = len(threads())
-    start = threading.Barrier(8)
+    start = threading.Barrier(THREADS)
 
     def first(_: int) -> int:
         start.wait(WAIT)
         return client.models.list().count()
 
-    with Client(box.base_url, token=box.token) as client, ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(first, range(8))) == [5] * 8
+    with Client(box.base_url, token=box.token) as client, ThreadPoolExecutor(THREADS) as pool:
+        assert list(pool.map(first, range(THREADS))) == [5] * THREADS
         assert len(threads()) == before + 1
 
 

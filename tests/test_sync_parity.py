@@ -66,7 +66,7 @@ def methods() -> Iterator[tuple[type[Any], type[Any], str]]:
 def test_both_take_the_same(asynchronous: type[Any], blocking: type[Any], name: str) -> None:
     """Twins have the same parameters with the same defaults."""
     made = object.__new__(blocking)
-    for attribute in ("_bridge", "_find", "_pager"):
+    for attribute in ("_bridge", "_find", "_made"):
         setattr(made, attribute, None)
     made._owns_bridge = False
     twin = getattr(made, RENAMED.get(name, name))

@@ -1,45 +1,39 @@
-"""The thread and event loop that a blocking client lives in."""
+"""A blocking client's life: the first use, closing, being forgotten, forks."""
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
+import functools
 import os
 import sys
 import threading
 import warnings
 import weakref
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack
-from typing import Any, TypeVar
-
-from anyio import CancelScope
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from typing import Any, Final, NoReturn, TypeVar
 
 from asyncchat._client import AsyncClient
+from asyncchat._sync.thread import Call, LoopThread, closed
 from asyncchat.errors import ConfigurationError
 
 R = TypeVar("R")
 
+AT_EXIT: Final = 1.0
+"""Seconds that an interpreter that ends waits for a client to close."""
 
-async def _until(stop: Future[None], function: Callable[..., Coroutine[Any, Any, R]], *args: object) -> R:
-    """Run a coroutine function, and cancel it once `stop` is set by another thread."""
-    loop = asyncio.get_running_loop()
-    with CancelScope() as scope:
 
-        def cancel(_: object) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: all has ended
-                loop.call_soon_threadsafe(scope.cancel)
+def refuse_pickling(item: object) -> NoReturn:
+    """Tell that a client's thread, connections and token stay in its process.
 
-        stop.add_done_callback(cancel)
-        return await function(*args)
-    raise CancelledError
+    Raises:
+        TypeError: Always, as pickle has it.
+    """
+    raise TypeError(f"a {type(item).__name__} cannot be pickled: make a client in each process, and send ids or rows")
 
 
 class Bridge:
-    """A client, and the thread with the event loop that it lives in. The thread starts with the first call.
+    """A client, and the thread that it lives in, which starts with the first call.
 
     Args:
         make: Makes the asynchronous client; called again in a forked child, which has no such thread.
@@ -48,77 +42,87 @@ class Bridge:
     def __init__(self, make: Callable[[], AsyncClient]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._stack: ExitStack | None = None
-        self._portal: BlockingPortal | None = None
-        self._thread = 0
-        self._inherited: object = None
+        self._thread: LoopThread | None = None
         self._closed = False
         self.client = make()
         _bridges.add(self)
 
-    def run(self, function: Callable[..., Coroutine[Any, Any, R]], *args: object) -> R:
+    def run(self, function: Callable[..., Coroutine[Any, Any, R]], *args: Any, **kwargs: Any) -> R:
         """Run a coroutine function in the loop and wait for it. An interrupt cancels it.
 
         Raises:
             ConfigurationError: The client is closed, or this is the loop's own thread.
         """
-        self._refuse_own_loop()
-        portal = self._ready_portal()
-        interrupted: Future[None] = Future()  # before the call begins: an interrupt may come while it is handed over
+        call: Call[R] = Call(self.thread(function))
         try:
-            future: Future[R] = portal.start_task_soon(_until, interrupted, function, *args)
-            return future.result()
-        except BaseException:
-            interrupted.set_result(None)
-            raise
+            call.submit(functools.partial(function, *args, **kwargs))
+            return call.wait()
+        finally:
+            call.end()
+            del call  # an error of its outcome holds this frame
 
-    def _refuse_own_loop(self) -> None:
-        if self._portal is not None and threading.get_ident() == self._thread:
-            raise ConfigurationError(
-                "the blocking client cannot be used from its own event loop, where it would wait for itself: "
-                "use asyncchat.AsyncClient there"
-            )
+    def thread(self, twin: Callable[..., Any]) -> LoopThread:
+        """The thread, which is started if there is none.
 
-    def _ready_portal(self) -> BlockingPortal:
+        Args:
+            twin: The asynchronous function that is to be called.
+
+        Raises:
+            ConfigurationError: The client is closed, or this is the loop's own thread.
+        """
+        self._refuse_own_loop(twin)
         with self._lock:
             if self._closed:
-                raise ConfigurationError("this client is closed: make a new one, or stay inside `with`")
-            if self._portal is None:
-                self._stack = ExitStack()
-                self._portal = self._stack.enter_context(start_blocking_portal("asyncio", name="asyncchat-loop"))
-                self._thread = self._portal.call(threading.get_ident)
-                self._stack.enter_context(self._portal.wrap_async_context_manager(self.client))
-            return self._portal
+                raise closed()
+            if self._thread is None:
+                thread = LoopThread(self.client)
+                thread.start()
+                self._thread = thread
+            return self._thread
+
+    def _refuse_own_loop(self, twin: Callable[..., Any]) -> None:
+        if self._thread is not None and self._thread.is_current:
+            raise ConfigurationError(
+                "the blocking client cannot be used from its own event loop, where it would wait for itself: "
+                f"use asyncchat.AsyncClient there, and await {twin.__qualname__}"
+            )
 
     def close(self) -> None:
-        """Close the client and end the thread. May be called twice.
+        """Cancel what is under way, close the client and end the thread. May be called twice.
 
         Raises:
             ConfigurationError: This is the loop's own thread.
         """
-        self._refuse_own_loop()
-        with self._lock:
-            self._closed, stack, self._stack, self._portal = True, self._stack, None, None
-        if stack is not None:
-            stack.close()
+        self._refuse_own_loop(AsyncClient.aclose)
+        self._closed = True
+        if self._thread is not None:
+            self._thread.stop()
+            self._thread.join()
+
+    def pause(self) -> Callable[[], None] | None:
+        """Make the loop stand still, where it holds no lock and imports nothing; the function lets it go on."""
+        thread = self._thread
+        return None if thread is None or self._closed or thread.is_current else thread.pause()
 
     def restart_in_child(self) -> None:
         """Begin anew in a forked child, which has no such thread."""
         self._lock = threading.Lock()
-        if self._portal is not None:
-            # Kept for good: their finalizers would take the parent's sockets out of the epoll that both share.
-            self._inherited = (self._portal, self._stack, self.client, self._inherited)
-            self._portal, self._stack, self.client = None, None, self._make()
+        if self._thread is not None:
+            # Kept for good: its finalizers would take the parent's sockets out of the epoll that both share.
+            _inherited.append(self._thread)
+            self._thread.is_lost = True
+            self._thread, self.client = None, self._make()
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the thread runs."""
-        return self._portal is not None
+    def exiting(self) -> None:
+        """Answer no call any more, as the interpreter ends."""
+        if self._thread is not None:
+            self._thread.is_exiting = True
 
-    def forgotten(self) -> None:
-        """Close what nobody closed, and say so."""
-        if not self.is_open or threading.get_ident() == self._thread:
-            return
+    def forgotten(self) -> LoopThread | None:
+        """Say that nobody closed it, and end the thread without waiting: a finalizer may run wherever it likes."""
+        if self._thread is None or self._closed:
+            return None
+        self._closed = True
         try:
             warnings.warn(
                 "an asyncchat client was never closed: use `with Client(...)`, or client.close()",
@@ -127,7 +131,8 @@ class Bridge:
                 source=self,
             )
         finally:
-            self.close()
+            self._thread.stop()
+        return self._thread
 
     def __del__(self) -> None:
         if hasattr(self, "client") and not sys.is_finalizing():
@@ -135,18 +140,35 @@ class Bridge:
 
 
 _bridges: weakref.WeakSet[Bridge] = weakref.WeakSet()
+_inherited: list[LoopThread] = []
+_paused: dict[int, list[Callable[[], None] | None]] = {}
+"""How to let loops go on, by the thread that forks."""
 
 
-def _restart_in_child() -> None:
+def _before_fork() -> None:
+    _paused[threading.get_ident()] = [bridge.pause() for bridge in list(_bridges)]
+
+
+def _after_in_parent() -> None:
+    for resume in filter(None, _paused.pop(threading.get_ident(), [])):
+        resume()
+
+
+def _after_in_child() -> None:
+    _paused.clear()
     for bridge in list(_bridges):
         bridge.restart_in_child()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_restart_in_child)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
 
 
 @atexit.register
 def _close_forgotten() -> None:
     for bridge in list(_bridges):
-        bridge.forgotten()
+        bridge.exiting()
+    threads = [bridge.forgotten() for bridge in list(_bridges)]
+    for thread in filter(None, threads):
+        with contextlib.suppress(Exception):
+            thread.join(AT_EXIT)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, NoReturn, Self, TypeVar
 
+from asyncchat._client import AsyncClient
 from asyncchat._paging import AsyncPager
-from asyncchat._sync.bridge import Bridge
+from asyncchat._sync.bridge import Bridge, refuse_pickling
+from asyncchat._sync.flow import cross
 from asyncchat.models import Page, RawRow
 
 T = TypeVar("T")
-
-
-async def _close(pages: AsyncGenerator[Page[Any], None]) -> None:
-    await pages.aclose()
-
-
-async def _next_page(pages: AsyncGenerator[Page[T], None]) -> Page[T] | None:
-    return await anext(pages, None)
 
 
 class Pager(Generic[T]):
@@ -29,12 +22,23 @@ class Pager(Generic[T]):
     * `for page in pager.pages()`, `pager.page(n)`, `pager.count()`, `pager.collect()`.
     """
 
-    def __init__(self, bridge: Bridge, pager: AsyncPager[T]) -> None:
+    def __init__(self, bridge: Bridge, make: Callable[[AsyncClient], AsyncPager[T]]) -> None:
         self._bridge = bridge
-        self._pager = pager
+        self._make = make
+        self._client = bridge.client
+        self._made = make(bridge.client)
+
+    @property
+    def _pager(self) -> AsyncPager[T]:
+        if self._client is not self._bridge.client:  # this is a forked child
+            self._client, self._made = self._bridge.client, self._make(self._bridge.client)
+        return self._made
 
     def __repr__(self) -> str:
         return repr(self._pager).removeprefix("Async")
+
+    def __reduce__(self) -> NoReturn:
+        refuse_pickling(self)
 
     def __iter__(self) -> Iterator[T]:
         for page in self.pages():
@@ -46,13 +50,8 @@ class Pager(Generic[T]):
         Raises:
             AsyncChatError: At the place of a page that could not be fetched.
         """
-        pages = self._pager.pages()
-        try:
-            while (page := self._bridge.run(functools.partial(_next_page, pages))) is not None:
-                yield page
-        finally:
-            if self._bridge.is_open:
-                self._bridge.run(_close, pages)
+        pager = self._pager
+        yield from cross(self._bridge.thread(pager.pages), pager.pages)
 
     def page(self, number: int) -> Page[T]:
         """One page, from 1.
@@ -80,7 +79,8 @@ class Pager(Generic[T]):
 
     def raw(self) -> Pager[RawRow]:
         """The same listing with its rows as they were sent."""
-        return Pager(self._bridge, self._pager.raw())
+        make = self._make
+        return Pager(self._bridge, lambda client: make(client).raw())
 
     def close(self) -> None:
         """End every iteration of this pager that is under way. May be called twice."""

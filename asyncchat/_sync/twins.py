@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Self, TypeVar, overload
 
 from asyncchat._client import AsyncClient
 from asyncchat._paging import AsyncPager
-from asyncchat._sync.bridge import Bridge
+from asyncchat._sync.bridge import Bridge, refuse_pickling
 from asyncchat._sync.pager import Pager
 
 P = ParamSpec("P")
@@ -35,6 +34,9 @@ class Twin:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+    def __reduce__(self) -> NoReturn:
+        refuse_pickling(self)
 
 
 class Bound(Generic[P, R]):
@@ -72,7 +74,7 @@ class Awaits(Generic[P, R]):
             return self
 
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return obj._bridge.run(functools.partial(self.method, obj._target, *args, **kwargs))  # noqa: SLF001
+            return obj._bridge.run(self.method, obj._target, *args, **kwargs)  # noqa: SLF001
 
         return Bound(self.method, call)
 
@@ -93,6 +95,7 @@ class Lists(Generic[P, T]):
             return self
 
         def call(*args: P.args, **kwargs: P.kwargs) -> Pager[T]:
-            return Pager(obj._bridge, self.method(obj._target, *args, **kwargs))  # noqa: SLF001
+            find = obj._find  # noqa: SLF001
+            return Pager(obj._bridge, lambda client: self.method(find(client), *args, **kwargs))  # noqa: SLF001
 
         return Bound(self.method, call)

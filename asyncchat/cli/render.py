@@ -15,7 +15,12 @@ _DRAWN_SECONDS: Final = 0.1
 _LOGGED_SECONDS: Final = 5.0
 _DOUBTS_SHOWN: Final = 10
 _DATABASES: Final = frozenset({"sqlite", "duckdb", "postgresql"})
-_PROOFS: Final = {"one page": "came whole on one page", "steady walk": "kept their count all through"}
+_PROOFS: Final = {
+    "one page": "came whole on one page",
+    "steady walk": "kept their count all through",
+    "step": "were read from one end, the count falling by what was read",
+    "confirmed": "were confirmed row by row between two equal counts",
+}
 
 
 def safe(text: str) -> str:

@@ -19,17 +19,19 @@ from asyncchat import (
     RawRow,
 )
 from asyncchat.export.destinations.base import Batch
-from asyncchat.export.fetch import ATTEMPTS, Listing, Reading, read_messages, read_window
+from asyncchat.export.fetch import Listing, read_messages, read_window
 from asyncchat.export.ledger import Ledger, Plan
 from asyncchat.export.progress import Tally
+from asyncchat.export.questions import Manner, Reading
 from asyncchat.export.report import Query
 from asyncchat.export.seams import Seams
 from asyncchat.export.side_by_side import work_off
 from asyncchat.export.sink import Sink
 from asyncchat.export.stopping import RETRY, stops_all
-from asyncchat.export.windows import Span
+from asyncchat.export.windows import Certificate, Span
 from asyncchat.export.work import ConversationItem, Item, WindowItem
 
+_ATTEMPTS: Final = 3
 _AT_ONCE: Final = 32
 _FAILURES_IN_A_ROW: Final = 10
 
@@ -55,7 +57,7 @@ class Engine:
         self._ledger = ledger
         self._sink = sink
         self._tally = tally
-        self._oldest = 0
+        self._manner = Manner()
         self._is_last_try = False
         self._failures = 0
         self._readable: set[type[Item]] = set()
@@ -86,7 +88,7 @@ class Engine:
         """
         plan = self._ledger.plan
         assert plan is not None
-        self._oldest = plan.oldest
+        self._manner = plan.manner
         self._tally.tell()
         await work_off(self._read, self._ledger.work.take, limit=_AT_ONCE)
         self._is_last_try = True
@@ -117,7 +119,7 @@ class Engine:
         seams, spans = Seams(), [Span(None, span.until)]
         while spans:
             seams.add(spans)
-            found = await read_window(listing, spans.pop(), oldest=0)
+            found = await read_window(listing, spans.pop(), self._manner)
             if isinstance(found, Reading):
                 self._judge(found)
                 rows += filter(seams.is_new, found.rows)
@@ -139,7 +141,13 @@ class Engine:
         return listing
 
     async def _read_window(self, item: WindowItem) -> None:
-        found = await read_window(self._conversations_of(item.model_id), item.span, oldest=self._oldest)
+        steps = self._ledger.certificates[Certificate.STEP.value] > 0
+        found = await read_window(
+            self._conversations_of(item.model_id),
+            item.span,
+            attrs.evolve(self._manner, steps=steps),
+            is_there=self._is_there,
+        )
         if not isinstance(found, Reading):
             self._ledger.split(item, found)
             return
@@ -163,21 +171,21 @@ class Engine:
     async def _messages_of(self, item: ConversationItem) -> Reading | None:
         """The messages of a conversation; None: it is gone, or has had none to find each time it was asked."""
         pager = self._client.messages.list(item.id).raw()
-        for _ in range(ATTEMPTS):
+        for _ in range(_ATTEMPTS):
             try:
                 return await read_messages(pager, str(item))
             except NotFoundError:
-                if await self._is_gone(item.id):
+                if not await self._is_there(item.id):
                     break
         return None
 
-    async def _is_gone(self, conversation_id: int) -> bool:
-        """Whether a conversation whose messages are not found is not found itself."""
+    async def _is_there(self, conversation_id: int) -> bool:
+        """Whether there is a conversation of that id, now."""
         try:
             await self._client.conversations.get(conversation_id)
         except NotFoundError:
-            return True
-        return False
+            return False
+        return True
 
     # ---- what came of it
 

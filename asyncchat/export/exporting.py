@@ -75,8 +75,11 @@ async def export(
         ExportError: The destination failed, another export writes to it, or the server ignores the filters.
         AsyncChatError: The server refused, or stopped answering. What was read is kept, and a note says so.
     """
+    try:
+        chosen = choose_destination(destination, format=format, csv_raw=csv_raw)
+    finally:
+        del destination  # a URL may hold a password, and a traceback shows the locals of its frames
     lag, patience = check_seconds(lag, "lag"), check_seconds(patience, "patience")
-    chosen = choose_destination(destination, format=format, csv_raw=csv_raw)
     query = make_query(
         client, format=chosen.format, since=since, until=until, models=models, messages=messages, source=source
     )

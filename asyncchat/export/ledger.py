@@ -7,6 +7,7 @@ that it speaks of, so the marks of a destination always tell exactly what its ro
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Self
@@ -15,6 +16,7 @@ import attrs
 
 from asyncchat.errors import ExportError
 from asyncchat.export.probing.traits import Probe
+from asyncchat.export.questions import Manner
 from asyncchat.export.seams import Seams
 from asyncchat.export.windows import Span
 from asyncchat.export.work import ConversationItem, Item, WindowItem, Work, item_from_json
@@ -39,6 +41,13 @@ class Plan:
     oldest: int
     conversations: int
     probe: Probe
+
+    @property
+    def manner(self) -> Manner:
+        """How the server's windows of conversations are read."""
+        probe = self.probe
+        cap = math.inf if not probe.capped or probe.rows is None else probe.rows
+        return Manner(oldest=self.oldest, overlap=not probe.has_whole_seconds, confirms=True, cap=cap)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

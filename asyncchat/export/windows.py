@@ -15,10 +15,6 @@ from typing import Final, Protocol
 
 import attrs
 
-WALK_PAGES: Final = 50
-"""Pages of a window that are walked; a longer one is split. A page's cost grows with its number (OFFSET paging)."""
-
-_MAX_PARTS: Final = 16
 _EPOCH: Final = 0
 
 
@@ -66,7 +62,11 @@ class Certificate(enum.Enum):
     ONE_PAGE = "one page"
     """One answer held every row that it counted: one consistent state."""
     STEADY_WALK = "steady walk"
-    """Every page and a closing count told the same total, and that many distinct rows were read."""
+    """Every page told the same total, the last one after all others, and that many distinct rows were read."""
+    STEP = "step"
+    """From page to page towards the oldest rows, the count became less by just the rows that had been read."""
+    CONFIRMED = "confirmed"
+    """Between two equal counts as many rows were read, or asked for by their ids."""
 
 
 @attrs.frozen
@@ -95,49 +95,39 @@ class Span:
         since = "the beginning" if self.since_time is None else f"{self.since_time:%Y-%m-%dT%H:%M:%SZ}"
         return f"{since} to {self.until_time:%Y-%m-%dT%H:%M:%SZ}"
 
-    def split(self, parts: int, *, oldest: int) -> tuple[Span, ...]:
-        """Cut it into so many spans of one length, each sharing its first second with the one before.
-
-        The shared second is there for servers that keep fractions behind the whole seconds that they show: a row at
-        12:00:00.5 is past an `until` of 12:00:00, and before a `since` of 12:00:01.
+    def split(self, parts: int, *, oldest: int, overlap: bool = True) -> tuple[Span, ...]:
+        """Cut it into so many spans of one length.
 
         Args:
             parts: How many, at least 2; fewer when the span has not that many seconds.
             oldest: Where the rows begin, as far as known: an open span is cut there, or else at the epoch, and keeps
                 its open end.
+            overlap: Whether each shares its first second with the one before, for servers that keep fractions behind
+                the whole seconds that they show: a row at 12:00:00.5 is past an `until` of 12:00:00, and before a
+                `since` of 12:00:01.
         """
         low = self.since if self.since is not None else (oldest if _EPOCH <= oldest < self.until else _EPOCH)
+        if not overlap and self.since is not None:
+            return self._split_apart(parts, low)
         count = min(parts, self.until - low)
         cuts = sorted({low + (self.until - low) * i // count for i in range(count + 1)})
         spans = tuple(Span(a, b) for a, b in itertools.pairwise(cuts))
         return spans if self.since is not None else (Span(None, low), *spans)
 
-    @property
-    def divisible(self) -> bool:
-        """Whether it can be cut: two neighbouring seconds share one, so a second cannot be cut off them.
+    def _split_apart(self, parts: int, low: int) -> tuple[Span, ...]:
+        length = self.until - low + 1
+        count = min(parts, length)
+        cuts = [low + length * i // count for i in range(count + 1)]
+        return tuple(Span(a, b - 1) for a, b in itertools.pairwise(cuts))
+
+    def divisible(self, *, overlap: bool = True) -> bool:
+        """Whether it can be cut. With overlap two neighbouring seconds share one, so none can be cut off them.
 
         What lies before the epoch is not cut: an open end would never be reached.
         """
-        return self.until > _EPOCH if self.since is None else self.until - self.since > 1
-
-
-@attrs.frozen
-class Done:
-    """The first page was everything."""
-
-    certificate: Certificate = Certificate.ONE_PAGE
-
-
-@attrs.frozen
-class Walk:
-    """Read all pages, then the count."""
-
-
-@attrs.frozen
-class Split:
-    """Read these windows instead."""
-
-    spans: tuple[Span, ...]
+        if self.since is None:
+            return self.until > _EPOCH
+        return self.until - self.since > (1 if overlap else 0)
 
 
 @attrs.frozen
@@ -146,25 +136,6 @@ class Foreign:
 
     row_id: int
     created_at: datetime
-
-
-def after_first(span: Span, page: PageOf, *, oldest: int) -> Done | Walk | Split | Foreign:
-    """What to do once a window's first page is there.
-
-    Args:
-        span: The window.
-        page: Its first page.
-        oldest: Where the rows begin, as far as known.
-    """
-    foreign = find_foreign(span, page.data)
-    if foreign is not None:
-        return foreign
-    if is_whole(page):
-        return Done()
-    if page.total_pages <= WALK_PAGES or not page.data or not span.divisible:
-        return Walk()
-    parts = min(_MAX_PARTS, max(2, math.ceil(2 * page.total_pages / WALK_PAGES)))
-    return Split(span.split(parts, oldest=oldest))
 
 
 def find_foreign(span: Span, rows: Iterable[Row]) -> Foreign | None:
@@ -185,34 +156,12 @@ def distinct(rows: Iterable[Row]) -> int:
     return len({row.id for row in rows})
 
 
-def is_steady(pages: Sequence[PageOf], closing_total: int) -> bool:
-    """Whether a walk of created_at windows is complete: one total throughout, and as many distinct rows.
+def is_steady(pages: Sequence[PageOf]) -> bool:
+    """Whether a walk of created_at windows is complete: one total throughout, and as many rows, all different ones.
 
     Args:
-        pages: Every page of the walk, and what came past the last one.
-        closing_total: What the server counted after the last of them.
+        pages: Every page of the walk.
     """
-    totals = {page.total_rows for page in pages} | {closing_total}
-    return totals == {distinct(row for page in pages for row in page.data)}
-
-
-class Seams:
-    """Sees that a row in a second that two windows share is kept once."""
-
-    def __init__(self) -> None:
-        self._seen: dict[int, set[int]] = {}
-
-    def add(self, spans: Iterable[Span]) -> None:
-        """Note where windows meet."""
-        for span in spans:
-            if span.since is not None:
-                self._seen.setdefault(span.since, set())
-
-    def is_new(self, row: Row) -> bool:
-        """Whether a row has not been kept yet. A row in no shared second always is new."""
-        seen = self._seen.get(math.floor(row.created_at.timestamp()))
-        if seen is None:
-            return True
-        new = row.id not in seen
-        seen.add(row.id)
-        return new
+    totals = {page.total_rows for page in pages}
+    came = sum(len(page.data) for page in pages)
+    return totals == {came} == {distinct(row for page in pages for row in page.data)}

@@ -9,7 +9,7 @@ import attrs
 
 from asyncchat.export.windows import Span
 
-WINDOWS_AT_ONCE: Final = 4
+WINDOWS_AT_ONCE: Final = 2
 _CONVERSATIONS_WAITING: Final = 200
 """Conversations that wait, from which on no further window is read: what waits is kept in memory."""
 

@@ -28,6 +28,15 @@ def choose_destination(
     Raises:
         ConfigurationError: It names none, or lacks an extra.
     """
+    try:
+        return _chosen(destination, format, csv_raw=csv_raw)
+    except ConfigurationError as exc:
+        wrong = str(exc)
+    del destination  # a URL may hold a password, and a traceback shows the locals of its frames
+    raise ConfigurationError(wrong)
+
+
+def _chosen(destination: str | os.PathLike[str] | Destination, file_format: str, *, csv_raw: bool) -> Destination:
     if not isinstance(destination, str | os.PathLike):
         return _checked(destination)
     name = os.fspath(destination)
@@ -35,8 +44,8 @@ def choose_destination(
         raise ConfigurationError("the destination is empty: give a folder, which is made if it is not there")
     database = make_database(name) if isinstance(destination, str) else None
     if database is None:
-        return FolderDestination(Path(name), format=format, csv_raw=csv_raw)
-    if format != "jsonl" or csv_raw:
+        return FolderDestination(Path(name), format=file_format, csv_raw=csv_raw)
+    if file_format != "jsonl" or csv_raw:
         raise ConfigurationError(f"format is for part files in a folder: {database.name} is a database")
     return database
 

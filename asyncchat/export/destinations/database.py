@@ -6,6 +6,7 @@ tables of their own, which take the place of the old ones in the transaction tha
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Callable, Sequence
@@ -37,7 +38,10 @@ R = TypeVar("R")
 _BLOCK_BYTES: Final = 4 * 2**20
 """So much JSON of rows is held before it is handed to the database."""
 
-_READ_EXPORTS: Final = f"SELECT place, layout, CAST(query AS TEXT), CAST(report AS TEXT) FROM {EXPORTS}"  # noqa: S608
+_READ_EXPORTS: Final = (
+    f"SELECT place, layout, CAST(query AS TEXT), CAST(report AS TEXT), "  # noqa: S608 - our own names
+    f"(SELECT count(*) FROM {MARKS} WHERE {MARKS}.place = {EXPORTS}.place) FROM {EXPORTS}"
+)
 _EXPORTS_COLUMNS: Final = ("place", "layout", "query", "report")
 
 
@@ -79,6 +83,7 @@ class Database:
         self._is_in_transaction = False
         self._place = MAIN
         self._kinds: tuple[str, ...] = ()
+        self._is_blank = False
         self._marks = 0
         self._pending: dict[str, dict[int, Values]] = {}
         self._pending_bytes = 0
@@ -138,6 +143,7 @@ class Database:
         if todo.begins:
             self._make(query)
         self._commit()
+        self._is_blank = todo.begins
         marks = self._run(f"SELECT mark FROM {MARKS} WHERE place = ? ORDER BY position", (self._place,))  # noqa: S608
         self._marks = len(marks)
         return Opened(marks=[json.loads(mark) for (mark,) in marks])
@@ -147,8 +153,8 @@ class Database:
         taken = self._store.names((*NAMES, *self._store.own_names))
         if EXPORTS in taken and self._store.columns(EXPORTS) != _EXPORTS_COLUMNS:
             raise self._foreign(EXPORTS)
-        rows = self._run(_READ_EXPORTS) if EXPORTS in taken else []
-        held = {place: from_texts(self.name, layout, query, report) for place, layout, query, report in rows}
+        rows = self._run(_READ_EXPORTS) if {EXPORTS, MARKS} <= taken else []
+        held = {place: from_texts(self.name, *row) for place, *row in rows}
         own = {table_of(kind, place) for place, export in held.items() for kind in kinds_held(export.query)}
         own |= {EXPORTS, MARKS} if EXPORTS in taken else set()
         is_finished = MAIN in held and held[MAIN].report is not None
@@ -220,7 +226,9 @@ class Database:
             self._begin()
             rows = [(self._place, self._marks + i, json.dumps(mark)) for i, mark in enumerate(marks)]
             self._store.load(MARKS, "marks", rows)
+        was_blank = self._is_blank and not self._is_in_transaction
         self._commit()
+        self._is_blank = was_blank
         self._marks += len(marks)
 
     @_guarded
@@ -243,6 +251,7 @@ class Database:
         self._run(f"DELETE FROM {MARKS} WHERE place = ?", (MAIN,))  # noqa: S608
         self._run(f"UPDATE {EXPORTS} SET report = ? WHERE place = ?", (to_text(report), MAIN))  # noqa: S608
         self._commit()
+        self._is_blank = False
         return report
 
     def _swap(self) -> None:
@@ -254,11 +263,28 @@ class Database:
             self._run(f"UPDATE {name} SET place = ? WHERE place = ?", (MAIN, NEW))  # noqa: S608
 
     def close(self) -> None:
-        """Let go of it. What was not committed is dropped."""
-        self._is_sound = self._is_in_transaction = False
+        """Let go of it. What was not committed is dropped; where that is all, nothing is left of the export."""
         self._pending.clear()
         self._pending_bytes = 0
-        self._store.close()
+        try:
+            if self._is_blank:
+                with contextlib.suppress(*self._store.errors):  # what has failed may fail again
+                    self._erase()
+        finally:
+            self._is_sound = self._is_in_transaction = self._is_blank = False
+            self._store.close()
+
+    def _erase(self) -> None:
+        if self._is_in_transaction:
+            self._run("ROLLBACK")
+        self._store.begin()
+        self._drop(self._place)
+        ((others,),) = self._run(f"SELECT count(*) FROM {EXPORTS}")  # noqa: S608
+        for name in () if others else (MARKS, EXPORTS):
+            self._run(f"DROP TABLE {name}")
+        self._store.commit()
+        if not others:
+            self._store.forget()
 
     # ---- the connection
 

@@ -56,6 +56,7 @@ class _DuckDB(Store):
         self._shown = str(path)
         self._lock = FileLock(self._path.with_name(f".{self._path.name}.asyncchat-lock"))
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._is_new = self._is_useless = False
 
     @property
     def name(self) -> str:
@@ -78,6 +79,7 @@ class _DuckDB(Store):
             raise ConfigurationError(f"{self._path} is no file: give a file, which is made if it is not there")
         self.errors = (duckdb.Error,)
         self._lock.acquire(self.name)
+        self._is_new, self._is_useless = not self._path.exists(), False
         try:
             self._connection = duckdb.connect(str(self._path))
         except duckdb.Error as exc:
@@ -93,6 +95,8 @@ class _DuckDB(Store):
             with contextlib.suppress(*self.errors):  # a broken database refuses everything
                 self._connection.close()  # rolls back
             self._connection = None
+            if self._is_useless:
+                self._path.unlink(missing_ok=True)
         self._lock.release()
 
     # ---- statements
@@ -116,6 +120,10 @@ class _DuckDB(Store):
             self.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM asyncchat_rows")  # noqa: S608 - our own names
         finally:
             self._open.unregister("asyncchat_rows")
+
+    def forget(self) -> None:
+        """Let a file go that was made for an export: nobody else can have put anything into it."""
+        self._is_useless = self._is_new
 
     def explain(self, error: Exception) -> ExportError:
         return ExportError(

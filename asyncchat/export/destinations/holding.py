@@ -26,10 +26,17 @@ class Held:
     Attributes:
         query: What was asked.
         report: None while it is not finished.
+        has_marks: Whether it has any marks, which tell of what was committed.
     """
 
     query: Query
     report: ExportReport | None = None
+    has_marks: bool = False
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it has only been begun, and is worth nothing."""
+        return self.report is None and not self.has_marks
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +76,8 @@ def plan(query: Query, held: dict[str, Held], *, fresh: bool, name: str) -> Plan
     Raises:
         ConfigurationError: It holds an export of another query.
     """
-    main, new = held.get(MAIN), held.get(NEW)
+    blank = tuple(place for place, export in held.items() if export.is_blank)
+    main, new = ({**held, **dict.fromkeys(blank)}.get(place) for place in (MAIN, NEW))
     if fresh:
         replaces = main is not None and main.report is not None
         drops = tuple(place for place in held if place == NEW or not replaces)
@@ -77,7 +85,7 @@ def plan(query: Query, held: dict[str, Held], *, fresh: bool, name: str) -> Plan
     if new is not None and new.query == query:
         return Plan(place=NEW)
     if main is None:
-        return Plan(place=MAIN, begins=True)
+        return Plan(place=MAIN, begins=True, drops=blank)
     if main.query != query:
         raise ConfigurationError(
             f"{name} holds another export already, of {in_words(main.query)}; this one is of {in_words(query)}: "
@@ -99,7 +107,7 @@ def to_text(value: Query | ExportReport) -> str:
     return json.dumps(value.to_dict() if isinstance(value, Query) else value.manifest())
 
 
-def from_texts(name: str, schema: object, query: str, report: str | None) -> Held:
+def from_texts(name: str, schema: object, query: str, report: str | None, marks: int = 0) -> Held:
     """Read back what was held.
 
     Args:
@@ -107,6 +115,7 @@ def from_texts(name: str, schema: object, query: str, report: str | None) -> Hel
         schema: The version of its layout.
         query: As `to_text` wrote it.
         report: As `to_text` wrote it, None when there is none yet.
+        marks: How many marks it has.
 
     Raises:
         ConfigurationError: Another version of this package wrote it.
@@ -116,7 +125,7 @@ def from_texts(name: str, schema: object, query: str, report: str | None) -> Hel
             asked = json.loads(query)
             asked = Query(**{**asked, "model_ids": tuple(asked["model_ids"])})
             done = None if report is None else ExportReport.from_manifest(name, json.loads(report))
-            return Held(asked, done)
+            return Held(asked, done, has_marks=marks > 0)
         except (KeyError, TypeError, ValueError):
             pass
     raise ConfigurationError(f"{name} holds an export of another version of asyncchat: give another destination")

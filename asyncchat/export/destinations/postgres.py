@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 _LOCK_CLASS: Final = 0x61737963  # "asyc": the other half of the lock's key is the schema's own number
 _LOCK_WAIT: Final = "5s"
 """How long a killed exporter's session may take to end."""
+_TABLE_WAIT: Final = "60s"
+"""How long sessions that use the old tables may keep them from being replaced."""
 
 _CONNECT_SECONDS: Final = 15
+_KEEPALIVE_SECONDS: Final = 60
+"""An export that a server has told to wait says nothing to the database meanwhile."""
 
 _SESSION: Final = """
     SELECT set_config('search_path', quote_ident(current_schema()), false),
         set_config('timezone', 'UTC', false), set_config('client_encoding', 'UTF8', false),
-        set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false),
+        set_config('statement_timeout', '0', false),
         set_config('idle_in_transaction_session_timeout', '0', false)
 """
 
@@ -39,6 +43,7 @@ _ADVICE: Final = {
     "42501": "the user may not do this: GRANT it, and run the same command again: it goes on",
     "2BP01": "other objects depend on the old tables: drop those, and run the same command again: it goes on",
     "53100": "the server's disk is full: make room, and run the same command again: it goes on",
+    "55P03": "another session uses the tables: end that, and run the same command again: it goes on",
     "57": "the server ended the session: when it is back, run the same command again: it goes on",
 }
 
@@ -145,7 +150,7 @@ class _PostgreSQL(Store):
         except psycopg.errors.LockNotAvailable:
             holder = self._holder()
         else:
-            self.execute("SET lock_timeout = 0")
+            self.execute(f"SET lock_timeout = '{_TABLE_WAIT}'")
             return
         raise ExportError(f"another export{holder} is writing to {self.name}: wait for it, or give another database")
 
@@ -235,7 +240,11 @@ def _connected(address: _Address) -> psycopg.Connection[Any]:
 def _parameters(address: _Address) -> Mapping[str, Any]:
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - an extra
 
-    defaults = {"connect_timeout": _CONNECT_SECONDS, "application_name": "asyncchat"}
+    defaults = {
+        "connect_timeout": _CONNECT_SECONDS,
+        "keepalives_idle": _KEEPALIVE_SECONDS,
+        "application_name": "asyncchat",
+    }
     return {**defaults, **conninfo_to_dict(address.reveal())}
 
 

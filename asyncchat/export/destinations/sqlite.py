@@ -69,6 +69,7 @@ class _SQLite(Store):
         self._lock = FileLock(self._path.with_name(f".{self._path.name}.asyncchat-lock"))
         self._connection: sqlite3.Connection | None = None
         self._restores: str | None = None
+        self._is_new = self._is_useless = False
 
     @property
     def name(self) -> str:
@@ -87,6 +88,7 @@ class _SQLite(Store):
         if self._path.exists() and not self._path.is_file():
             raise ConfigurationError(f"{self._path} is no file: give a file, which is made if it is not there")
         self._lock.acquire(self.name)
+        self._is_new, self._is_useless = not self._path.exists(), False
         try:
             self._connection = sqlite3.connect(
                 self._path, timeout=_WAITS, isolation_level=None, check_same_thread=False
@@ -117,6 +119,8 @@ class _SQLite(Store):
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = self._restores = None
+            if self._is_useless:
+                self._path.unlink(missing_ok=True)
         self._lock.release()
 
     # ---- statements
@@ -152,6 +156,11 @@ class _SQLite(Store):
                 "CREATE VIRTUAL TABLE messages_fts USING fts5(message, content='messages', content_rowid='id')"
             )
             self.execute("INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')")
+
+    def forget(self) -> None:
+        """Let a file go that was made for an export and holds nothing."""
+        ((count,),) = self.execute("SELECT count(*) FROM sqlite_master")
+        self._is_useless = self._is_new and count == 0
 
     def explain(self, error: Exception) -> ExportError:
         code = str(getattr(error, "sqlite_errorname", ""))

@@ -83,6 +83,9 @@ class Store(abc.ABC):
     def index(self) -> None:  # noqa: B027
         """Called in the last transaction of an export, when all rows are in their place."""
 
+    def forget(self) -> None:  # noqa: B027
+        """Called when nothing of an export is left: what was made to hold it can go."""
+
     @abc.abstractmethod
     def explain(self, error: Exception) -> ExportError:
         """Say what one of its exceptions means, and what to do."""

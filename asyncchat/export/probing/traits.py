@@ -94,6 +94,11 @@ class Probe:
     capped: bool | None = None
     doubts: tuple[str, ...] = ()
 
+    @property
+    def has_whole_seconds(self) -> bool:
+        """Whether windows that only touch miss nothing: both filters are inclusive, and no fractions are behind."""
+        return self.subsecond is False and self.since is self.until is Bound.INCLUSIVE
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         values = attrs.asdict(self)

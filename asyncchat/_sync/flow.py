@@ -1,0 +1,112 @@
+"""What an iteration brings, on its way from the loop to a blocking consumer: several items at once, and few wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterator
+from queue import SimpleQueue
+from typing import Final, Generic, TypeVar
+
+from asyncchat._sync.thread import Call, LoopThread, await_item
+from asyncchat.errors import ConfigurationError
+
+T = TypeVar("T")
+
+AHEAD: Final = 8
+"""Items, such as pages, that wait for the consumer at most, besides those that the iteration fetches ahead."""
+
+BATCH: Final = AHEAD // 2
+"""Items that cross at once: each crossing makes both threads wait for the interpreter."""
+
+LINGER: Final = 0.001
+"""Seconds that an item waits for others to cross with it; the first one does not wait."""
+
+
+def cross(thread: LoopThread, begin: Callable[[], AsyncGenerator[T, None]]) -> Iterator[T]:
+    """Iterate in another thread what is made in the loop; it is ended there when it is left here, however.
+
+    Args:
+        thread: Where it is made.
+        begin: Begins the iteration; called in the loop.
+
+    Raises:
+        Exception: At its place, what the iteration raised.
+        ConfigurationError: The client was closed, or this is a forked child and the iteration its parent's.
+    """
+    flow = _Flow(thread, begin)
+    try:
+        flow.submit()
+        while items := flow.take():
+            yield from items
+    finally:
+        flow.close()
+
+
+class _Flow(Generic[T]):
+    """One iteration: a task in the loop hands items over, a consumer in another thread takes them."""
+
+    def __init__(self, thread: LoopThread, begin: Callable[[], AsyncGenerator[T, None]]) -> None:
+        self._thread = thread
+        self._begin = begin
+        self._queue: SimpleQueue[list[T] | Call[None]] = SimpleQueue()
+        self._crossing: list[T] = []
+        self._timer: asyncio.Handle | None = None
+        self._given = 0
+        self._taken = 0
+        self._is_full = False
+        self._room = asyncio.Event()
+        self._call: Call[None] = Call(thread, self._queue)
+
+    def submit(self) -> None:
+        """Start the task."""
+        self._call.submit(self._pump)
+
+    def take(self) -> list[T]:
+        """Wait for the next items; none at the end."""
+        if self._thread.is_lost:
+            raise ConfigurationError("this iteration began before the process was forked: begin it again")
+        items: list[T] | Call[None] = await_item(self._queue)
+        if isinstance(items, Call):
+            items.result()
+            return []
+        self._taken += len(items)
+        if self._is_full:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the end is in the queue
+                self._thread.loop.call_soon_threadsafe(self._room.set)
+        return items
+
+    def close(self) -> None:
+        """End the task: nothing more is sent."""
+        self._call.end()
+
+    async def _pump(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with contextlib.aclosing(self._begin()) as items:
+                async for item in items:
+                    self._crossing.append(item)
+                    self._given += 1
+                    if len(self._crossing) >= BATCH:
+                        self._cross()
+                    elif self._timer is None:
+                        self._timer = loop.call_later(LINGER if self._given > 1 else 0, self._cross)
+                    await self._wait_for_room()
+        finally:
+            self._cross()
+
+    def _cross(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._crossing:
+            items, self._crossing = self._crossing, []
+            self._queue.put(items)
+
+    async def _wait_for_room(self) -> None:
+        while self._given - self._taken >= AHEAD:
+            self._room.clear()
+            self._is_full = True  # before the consumer's count is read again: it counts first, and then looks here
+            if self._given - self._taken >= AHEAD:
+                await self._room.wait()
+            self._is_full = False

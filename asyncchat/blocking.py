@@ -1,0 +1,22 @@
+"""The asynchronous functions over a client, for blocking code: the same names, called with a `Client`.
+
+    from asyncchat import Client
+    from asyncchat.blocking import export
+
+    with Client() as chat:
+        report = export(chat, "chat-export")
+
+They run in the client's own thread, where an observer or hook that is given to them is called too. An interrupt
+(Ctrl-C) cancels them, as it does every blocking call.
+"""
+
+from __future__ import annotations
+
+from asyncchat import export as _export
+from asyncchat._sync.functions import Batches, blocking, blocking_batches
+
+__all__ = ["Batches", "export", "export_batches", "probe_server"]
+
+export = blocking(_export.export)
+export_batches = blocking_batches(_export.export_batches)
+probe_server = blocking(_export.probe_server)

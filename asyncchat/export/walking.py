@@ -1,0 +1,175 @@
+"""Reads all pages of a listing, or a window from one end to the other, as generators of questions."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Generator, Sequence
+from typing import Final, TypeAlias
+
+from asyncchat import Page, RawRow
+from asyncchat.export.questions import (
+    Answers,
+    CountQuestion,
+    Manner,
+    PageQuestion,
+    Questions,
+    RawPage,
+    Reading,
+    RowQuestion,
+    ask_page,
+    is_full,
+    refuse_foreign,
+    union,
+)
+from asyncchat.export.windows import Certificate, Span, is_whole
+
+_SIDE_BY_SIDE: Final = 16
+_ATTEMPTS: Final = 3
+_STALE: Final = 2
+_CONFIRMATIONS: Final = 8
+
+_Pages: TypeAlias = Generator[Questions, Answers, list[RawPage]]
+
+
+def walk(span: Span | None, first: RawPage, *, whole: bool) -> _Pages:
+    """Every page of a listing whose first page is there; the last one comes after all others.
+
+    A page that has room for more is the end. After one that is full, the next one is asked for too: a server may count
+    only so far. Pages that bring nothing new end the walk, whatever number of pages the server tells.
+
+    Args:
+        span: The window, None where the listing has none.
+        first: Its first page.
+        whole: Whether to go on where a row came twice or the total moved, though it proves nothing any more.
+    """
+    pages, seen = [first], {row.id for row in first.data}
+    numbers = iter(range(2, first.total_pages))
+    while block := list(itertools.islice(numbers, _SIDE_BY_SIDE)):
+        answers = yield tuple(PageQuestion(span, number) for number in block)
+        came = [page for page in answers if isinstance(page, Page)]
+        pages += came
+        fresh = {row.id for page in came for row in page.data} - seen
+        seen |= fresh
+        if len(came) < len(block) or not fresh or not (whole or _may_be_steady(pages, seen)):
+            return pages
+    return (yield from _to_the_end(span, pages, seen, first.total_pages))
+
+
+def _may_be_steady(pages: Sequence[RawPage], seen: set[int]) -> bool:
+    """Whether a walk that has come so far can still prove anything: one total, and no row twice."""
+    return len({page.total_rows for page in pages}) == 1 and sum(len(page.data) for page in pages) == len(seen)
+
+
+def _to_the_end(span: Span | None, pages: list[RawPage], seen: set[int], last: int) -> _Pages:
+    """The last page, and the one after it where that is full."""
+    for number in (last, last + 1):
+        if number > 1:
+            (page,) = yield (PageQuestion(span, number),)
+            if not isinstance(page, Page):
+                return [*pages, (yield from _closing(span, pages[-1]))]
+            pages.append(page)
+        end = pages[-1]
+        is_new = not seen.issuperset(row.id for row in end.data)
+        if not is_full(end) or (number > 1 and not is_new):
+            break
+        seen.update(row.id for row in end.data)
+    return pages
+
+
+def _closing(span: Span | None, end: RawPage) -> Generator[Questions, Answers, RawPage]:
+    """Where there is no page to tell the last count, a page without rows that does."""
+    (total,) = yield (CountQuestion(span),)
+    assert isinstance(total, int)
+    return Page(data=[], page=end.page + 1, rows_per_page=end.rows_per_page, total_pages=end.page, total_rows=total)
+
+
+def step(span: Span, first: RawPage, manner: Manner) -> Generator[Questions, Answers, Reading | None]:
+    """Read from one end of the window to the other, always the first page; None where that does not work out.
+
+    The next window begins with the last second of the page, so that no order within a second matters. A count that is
+    not less by what is gone from the page has moved meanwhile: that page is read again.
+    """
+    pages, page, rest = [first], first, span
+    failures = 0
+    while failures < _ATTEMPTS and page.total_rows < manner.cap:
+        if is_whole(page):
+            return Reading(rows=union(pages), certificate=Certificate.STEP)
+        smaller = _rest_of(rest, page.data)
+        if smaller is None:
+            return None
+        following = yield from ask_page(smaller, 1)
+        refuse_foreign(smaller, following)
+        gone = sum(not smaller.holds(row.created_at) for row in page.data)
+        if (
+            page.total_rows - following.total_rows
+            == gone
+            == len({row.id for row in page.data}) - _shared(page, smaller)
+        ):
+            page, rest, failures = following, smaller, 0
+        else:
+            failures += 1
+            page = yield from ask_page(rest, 1)
+            refuse_foreign(rest, page)
+        pages.append(page)
+    return None
+
+
+def _shared(page: RawPage, smaller: Span) -> int:
+    return len({row.id for row in page.data if smaller.holds(row.created_at)})
+
+
+def _rest_of(span: Span, rows: Sequence[RawRow]) -> Span | None:
+    """What is left of a window after a page that came in order of time; None: it came in none, or is of one second."""
+    seconds = [math.floor(row.created_at.timestamp()) for row in rows]
+    if not seconds or seconds[0] == seconds[-1]:
+        return None
+    if all(one >= two for one, two in itertools.pairwise(seconds)):
+        return Span(span.since, seconds[-1])
+    if all(one <= two for one, two in itertools.pairwise(seconds)):
+        return Span(seconds[-1], span.until)
+    return None
+
+
+def confirm(span: Span, read: Sequence[RawPage], manner: Manner) -> Generator[Questions, Answers, Reading | None]:
+    """Read pages one after the other, and ask for what is not on them but has been seen; None: it does not add up."""
+    rows = {row.id: row for row in union(read)}
+    for _ in range(_CONFIRMATIONS):
+        (before,) = yield (CountQuestion(span),)
+        if not isinstance(before, int) or before >= manner.cap:
+            break
+        pages, is_end = yield from _serially(span)
+        rows |= {row.id: row for row in union(pages)}
+        there = {row.id for page in pages for row in page.data}
+        doubtful = iter(sorted(rows.keys() - there))
+        while block := list(itertools.islice(doubtful, _SIDE_BY_SIDE)):
+            answers = yield tuple(map(RowQuestion, block))
+            there.update(row_id for row_id, is_there in zip(block, answers, strict=True) if is_there)
+        (after,) = yield (CountQuestion(span),)
+        came = sum(len(page.data) for page in pages)
+        if is_end and before == after == came == len(there):
+            return Reading(rows=tuple(rows[row_id] for row_id in there), certificate=Certificate.CONFIRMED)
+    return None
+
+
+def _serially(span: Span) -> Generator[Questions, Answers, tuple[list[RawPage], bool]]:
+    """Pages one after the other until one has room for more or there is none, and whether that came.
+
+    Else two in a row have brought nothing new, or rows come past the end that the server counts.
+    """
+    pages: list[RawPage] = []
+    seen: set[int] = set()
+    stale = 0
+    for number in itertools.count(1):
+        (page,) = yield (PageQuestion(span, number),)
+        if not isinstance(page, Page):
+            return pages, True
+        refuse_foreign(span, page)
+        pages.append(page)
+        if not is_full(page):
+            return pages, True
+        stale = stale + 1 if seen.issuperset(row.id for row in page.data) else 0
+        seen.update(row.id for row in page.data)
+        if stale == _STALE or number > page.total_pages:
+            break
+    return pages, False
