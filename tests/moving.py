@@ -85,6 +85,10 @@ class MovingServer:
         self.until = NOW - LAG - 1
         for _ in range(traits.rows):
             self._add(self._moment())
+        if traits.updates:  # it has been in use before
+            for row in self._rows.values():
+                if self._rnd.random() < 0.3:
+                    row.updated += self._rnd.random() * (NOW - row.updated)
 
     def _moment(self) -> float:
         """Rows are spread evenly, but for a second that many are in."""

@@ -59,6 +59,7 @@ def test_there_are_blocks() -> None:
     assert [heading(block) for block in BLOCKS] == [
         "Async",
         "Blocking code",
+        "Blocking code",
         "Export",
         "Export",
         "Errors",

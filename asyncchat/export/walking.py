@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Generator, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from asyncchat import Page, RawRow
 from asyncchat.export.questions import (
@@ -27,6 +27,8 @@ from asyncchat.export.windows import Certificate, Span, is_whole
 _SIDE_BY_SIDE: Final = 16
 _ATTEMPTS: Final = 3
 _STALE: Final = 2
+_TELLING: Final = 8
+"""Different times on a page that is sorted by them: by chance that happens once in 20,000 pages."""
 _CONFIRMATIONS: Final = 8
 
 _Pages: TypeAlias = Generator[Questions, Answers, list[RawPage]]
@@ -89,7 +91,12 @@ def step(span: Span, first: RawPage, manner: Manner) -> Generator[Questions, Ans
 
     The next window begins with the last second of the page, so that no order within a second matters. A count that is
     not less by what is gone from the page has moved meanwhile: that page is read again.
+
+    The counts prove something only while each comes of a later state than the one before. Where a replica lags behind,
+    the order must: so the server must be known to sort by created_at, and by nothing that is much like it.
     """
+    if not manner.steps and not is_by_time(first.data):
+        return None
     pages, page, rest = [first], first, span
     failures = 0
     while failures < _ATTEMPTS and page.total_rows < manner.cap:
@@ -115,6 +122,20 @@ def step(span: Span, first: RawPage, manner: Manner) -> Generator[Questions, Ans
     return None
 
 
+def is_by_time(rows: Sequence[RawRow]) -> bool:
+    """Whether rows came by created_at: by enough of it that this is no chance, and neither by updated_at nor by id."""
+    seconds = [row.created_at for row in rows]
+    if len(set(seconds)) < _TELLING or not _is_sorted(seconds):
+        return False
+    changes = [row.updated_at for row in rows if row.updated_at is not None]
+    return not _is_sorted(changes) and not _is_sorted([row.id for row in rows])
+
+
+def _is_sorted(values: Sequence[Any]) -> bool:
+    pairs = list(itertools.pairwise(values))
+    return all(one >= two for one, two in pairs) or all(one <= two for one, two in pairs)
+
+
 def _shared(page: RawPage, smaller: Span) -> int:
     return len({row.id for row in page.data if smaller.holds(row.created_at)})
 
@@ -124,11 +145,9 @@ def _rest_of(span: Span, rows: Sequence[RawRow]) -> Span | None:
     seconds = [math.floor(row.created_at.timestamp()) for row in rows]
     if not seconds or seconds[0] == seconds[-1]:
         return None
-    if all(one >= two for one, two in itertools.pairwise(seconds)):
-        return Span(span.since, seconds[-1])
-    if all(one <= two for one, two in itertools.pairwise(seconds)):
-        return Span(seconds[-1], span.until)
-    return None
+    if not _is_sorted(seconds):
+        return None
+    return Span(span.since, seconds[-1]) if seconds[0] > seconds[-1] else Span(seconds[-1], span.until)
 
 
 def confirm(span: Span, read: Sequence[RawPage], manner: Manner) -> Generator[Questions, Answers, Reading | None]:
