@@ -117,3 +117,9 @@ def ask_page(span: Span | None, number: int) -> Generator[Questions, Answers, Ra
 def is_full(page: RawPage) -> bool:
     """Whether a page had no room for more rows, so that it proves no end."""
     return len(page.data) >= page.rows_per_page
+
+
+def pages_of(first: RawPage) -> int:
+    """How many pages a listing has, by the count of its rows: a server may tell any number of pages."""
+    size = max(1, first.rows_per_page)
+    return max(1, min(first.total_pages, -(-first.total_rows // size)))

@@ -19,6 +19,7 @@ from asyncchat.export.questions import (
     RowQuestion,
     ask_page,
     is_full,
+    pages_of,
     refuse_foreign,
     union,
 )
@@ -46,7 +47,8 @@ def walk(span: Span | None, first: RawPage, *, whole: bool) -> _Pages:
         whole: Whether to go on where a row came twice or the total moved, though it proves nothing any more.
     """
     pages, seen = [first], {row.id for row in first.data}
-    numbers = iter(range(2, first.total_pages))
+    last = pages_of(first)
+    numbers = iter(range(2, last))
     while block := list(itertools.islice(numbers, _SIDE_BY_SIDE)):
         answers = yield tuple(PageQuestion(span, number) for number in block)
         came = [page for page in answers if isinstance(page, Page)]
@@ -55,7 +57,7 @@ def walk(span: Span | None, first: RawPage, *, whole: bool) -> _Pages:
         seen |= fresh
         if len(came) < len(block) or not fresh or not (whole or _may_be_steady(pages, seen)):
             return pages
-    return (yield from _to_the_end(span, pages, seen, first.total_pages))
+    return (yield from _to_the_end(span, pages, seen, last))
 
 
 def _may_be_steady(pages: Sequence[RawPage], seen: set[int]) -> bool:
