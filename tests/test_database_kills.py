@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from database_killer import Kill, failures, steps
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="a process is not killed without a word elsewhere")
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(os.name != "posix", reason="a process is not killed without a word elsewhere"),
+]
 
 BOTH = pytest.mark.parametrize("fresh", [False, True])
 

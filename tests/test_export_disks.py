@@ -22,6 +22,7 @@ from asyncchat.export import FORMATS, Batch
 from asyncchat.export.destinations import parquet
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.skipif(not CAN_KILL, reason="needs Linux"),
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]

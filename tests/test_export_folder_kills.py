@@ -15,6 +15,7 @@ from killing import CAN_KILL, kill_until_done, seconds_of, survives
 from asyncchat.export import FORMATS
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.skipif(not CAN_KILL, reason="kills are tried in child processes"),
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]

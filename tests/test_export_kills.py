@@ -27,6 +27,8 @@ from asyncchat.sandbox import Sandbox
 
 OFTEN = f"""
 import asyncchat.export.sink as sink
+
+pytestmark = pytest.mark.heavy
 sink._WRITE_BYTES, sink._COMMIT_BYTES, sink._COMMIT_SECONDS = 2_000, 40_000, 0.05
 {PROGRAM}
 """

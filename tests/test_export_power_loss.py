@@ -21,6 +21,8 @@ from asyncchat.export.destinations.files import read_report
 from asyncchat.export.destinations.folder import STAGING, FolderDestination
 from asyncchat.export.destinations.parts import is_sound
 
+pytestmark = pytest.mark.heavy
+
 PLACE = Path("new", "export")
 
 BEFORE = ["nothing", "finished", "unfinished", "another"]

@@ -12,6 +12,8 @@ from virtual import FixedWindow, SlidingWindow, TokenBucket, VirtualServer, call
 
 from asyncchat import APIConnectionError, Response, RetryPolicy
 
+pytestmark = pytest.mark.heavy
+
 PATIENT = RetryPolicy(attempts=6, max_backoff=60.0, max_retry_after=900.0, patience=600.0)
 LEARNED = 30.0
 """Seconds after which a limit has been learned."""
