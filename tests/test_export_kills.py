@@ -25,10 +25,10 @@ from asyncchat.export import ExportReport
 from asyncchat.export.destinations.files import read_report
 from asyncchat.sandbox import Sandbox
 
+pytestmark = pytest.mark.heavy
+
 OFTEN = f"""
 import asyncchat.export.sink as sink
-
-pytestmark = pytest.mark.heavy
 sink._WRITE_BYTES, sink._COMMIT_BYTES, sink._COMMIT_SECONDS = 2_000, 40_000, 0.05
 {PROGRAM}
 """
