@@ -210,20 +210,22 @@ async def test_cancelling_an_export(way: str, stride: int, tmp_path: Path) -> No
 
 
 INTERRUPTED = """
-import asyncio, os, signal
+import asyncio, faulthandler, os, signal
 from answers import model, page
 from asyncchat import Client
 from asyncchat.testing import MockTransport, json_response
 
 steps, strike = 0, 0
+faulthandler.dump_traceback_later(50, exit=True)
 
 async def answer(request):
     global steps
     for _ in range(2):
         steps += 1
-        if steps == strike:
+        is_struck = steps == strike
+        while is_struck:  # again: one that falls into a finalizer is not heard
             os.kill(os.getpid(), signal.SIGINT)
-            await asyncio.sleep(3600)
+            await asyncio.sleep(5)
         await asyncio.sleep(0)
     number = int(dict(request.params)["page"])
     return json_response(page([model(number)], page=number, rows_per_page=1, total_pages=6, total_rows=6))
