@@ -280,11 +280,14 @@ class Database:
         self._store.begin()
         self._drop(self._place)
         ((others,),) = self._run(f"SELECT count(*) FROM {EXPORTS}")  # noqa: S608
-        for name in () if others else (MARKS, EXPORTS):
+        self._store.commit()
+        if others:
+            return
+        self._store.begin()  # anew: DuckDB 1.3 and 1.4 do not drop what lost rows in the same transaction
+        for name in (MARKS, EXPORTS):
             self._run(f"DROP TABLE {name}")
         self._store.commit()
-        if not others:
-            self._store.forget()
+        self._store.forget()
 
     # ---- the connection
 
