@@ -84,6 +84,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks/hooks.py")
     session.run("python", "benchmarks/sync.py")
     session.run("python", "benchmarks/databases.py")
+    session.run("python", "benchmarks/destinations.py")
     for what in ("raw", "depth", "memory"):
         session.run("python", "benchmarks/export.py", what)
     session.run("python", "benchmarks/sandbox.py", *session.posargs)
