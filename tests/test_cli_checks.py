@@ -102,6 +102,7 @@ def test_too_many_requests() -> None:
     assert (check.status, check.found, "--max-rate" in check.change) == ("failed", "429 Too Many Requests", True)
 
 
+@pytest.mark.heavy
 @given(st.lists(st.builds(Check, st.just("name"), st.sampled_from(["ok", "failed"]), st.text(), st.text()), max_size=3))
 def test_any_text_fits(checks: list[Check]) -> None:
     """Whatever a server says, lines have at most 80 characters that are printable."""

@@ -123,6 +123,7 @@ def test_requests_of_calm_data(rows: int, clump: float) -> None:
     assert ratio <= (1.06 if clump else 1.05)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("order", "most"), [("-created", 1.5), ("created", 1.5), ("-updated", 3.0), ("random", 6.0)])
 def test_requests_of_live_data(order: Order, most: float) -> None:
     """With ten updates a second, arrivals and deletions: at most 1.5 times the pages of a server that sorts by time."""

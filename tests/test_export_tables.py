@@ -84,6 +84,7 @@ def without_null(values: list[Values], kind: str) -> list[Values]:
     ]
 
 
+@pytest.mark.heavy
 @settings(max_examples=60)
 @given(st.data())
 @pytest.mark.parametrize("name", ["csv", "csv-raw"])

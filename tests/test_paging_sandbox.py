@@ -35,6 +35,7 @@ async def divide_each(chat: AsyncClient) -> None:
         assert row.id / 0
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("concurrency", [1, 5, 16])
 async def test_200_pages_keep_the_asked_number_in_flight(box: Sandbox, concurrency: int, ordered: bool) -> None:

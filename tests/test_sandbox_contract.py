@@ -44,6 +44,7 @@ async def test_it_is_served_without_a_token() -> None:
     assert reply.body["servers"][0]["variables"]["base_url"]["default"] == "http://127.0.0.1:8080/v1"
 
 
+@pytest.mark.heavy
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     """More than a thousand requests, right and wrong ones, find no deviation from the contract."""
     with Sandbox(conversations=40, models=3) as box:

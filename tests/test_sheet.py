@@ -23,6 +23,8 @@ from asyncchat.export.destinations.folder import FolderDestination
 from asyncchat.export.destinations.formats import find_format
 from asyncchat.export.report import KINDS
 
+pytestmark = pytest.mark.heavy
+
 OWNER = 70
 HEADER = ["id", "name", "created_at", "created_at_offset", "extra"]
 STAMP = "2025-05-05T10:00:00+0700"

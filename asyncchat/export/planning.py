@@ -33,7 +33,7 @@ from asyncchat.export.questions import (
 from asyncchat.export.walking import confirm, step, walk
 from asyncchat.export.windows import Certificate, Span, distinct, is_steady, is_whole
 
-WALK_PAGES: Final = 48
+WALK_PAGES: Final = 40
 """Pages that a window is meant to have. A page costs a server the more the further it is from the first (OFFSET)."""
 
 _TOO_LONG: Final = 1.25
