@@ -153,7 +153,10 @@ def _rest_of(span: Span, rows: Sequence[RawRow]) -> Span | None:
 
 
 def confirm(span: Span, read: Sequence[RawPage], manner: Manner) -> Generator[Questions, Answers, Reading | None]:
-    """Read pages one after the other, and ask for what is not on them but has been seen; None: it does not add up."""
+    """Read pages one after the other, and ask for what is not on them but has been seen; None: it does not add up.
+
+    Every page must tell the same total: where a replica lags behind, a row that is gone may stand for one not yet seen.
+    """
     rows = {row.id: row for row in union(read)}
     for _ in range(_CONFIRMATIONS):
         (before,) = yield (CountQuestion(span),)
@@ -168,7 +171,8 @@ def confirm(span: Span, read: Sequence[RawPage], manner: Manner) -> Generator[Qu
             there.update(row_id for row_id, is_there in zip(block, answers, strict=True) if is_there)
         (after,) = yield (CountQuestion(span),)
         came = sum(len(page.data) for page in pages)
-        if is_end and before == after == came == len(there):
+        totals = {before, after, came, *(page.total_rows for page in pages if page.data)}
+        if is_end and totals == {len(there)}:
             return Reading(rows=tuple(rows[row_id] for row_id in there), certificate=Certificate.CONFIRMED)
     return None
 
