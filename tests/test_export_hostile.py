@@ -30,6 +30,9 @@ from asyncchat.export import planning
 # ---- rows
 
 
+pytestmark = pytest.mark.heavy
+
+
 @pytest.mark.asyncio
 async def test_an_honest_server(tmp_path: Path) -> None:
     """The fake server, as long as it is honest, is exported whole: what the other tests change matters."""

@@ -15,6 +15,8 @@ from asyncchat import AsyncClient, AuthenticationError, ExportError, Request, Re
 from asyncchat.export import RESUMABLE, ExportReport, Progress, export, sink
 from asyncchat.testing import FakeClock, MockTransport
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def commits_always(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,8 @@ from asyncchat import (
 from asyncchat.export import ExportReport, engine, export, stopping
 from asyncchat.sandbox import Fault, Sandbox
 
+pytestmark = pytest.mark.heavy
+
 CONVERSATION, MESSAGES = "/conversations", "/conversations/{conversation_id}/messages"
 
 

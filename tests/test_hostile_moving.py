@@ -14,6 +14,8 @@ from asyncchat import ResponseEvent
 from asyncchat.export import export
 from asyncchat.sandbox import Sandbox
 
+pytestmark = pytest.mark.heavy
+
 NOON = 1_750_000_000.0
 FOREVER = 200
 """More changes in a row than an export of these rows asks for."""
