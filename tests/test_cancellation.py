@@ -210,14 +210,13 @@ async def test_cancelling_an_export(way: str, stride: int, tmp_path: Path) -> No
 
 
 INTERRUPTED = """
-import asyncio, faulthandler, os, signal
+import asyncio, os, signal
 from answers import model, page
 from asyncchat import Client
 from asyncchat.testing import MockTransport, json_response
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background ignores it
 steps, strike = 0, 0
-faulthandler.dump_traceback_later(50, exit=True)
 
 async def answer(request):
     global steps

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from database_rows import OWNER
 from hypothesis import given
 from hypothesis import strategies as st
 from odd_rows import moment, put_back, raw, rows
@@ -14,8 +15,6 @@ from asyncchat import RawRow
 from asyncchat.export.destinations import columns
 from asyncchat.export.destinations.columns import COLUMNS, Type, to_values
 from asyncchat.export.report import KINDS
-
-OWNER = 70
 
 
 def check_types(kind: str, values: columns.Values) -> None:

@@ -27,10 +27,9 @@ from asyncchat import (
 )
 from asyncchat.export import planning
 
-# ---- rows
-
-
 pytestmark = pytest.mark.heavy
+
+# ---- rows
 
 
 @pytest.mark.asyncio

@@ -27,7 +27,7 @@ from asyncchat.export.destinations.formats import find_format
 from asyncchat.export.report import KINDS
 from asyncchat.sandbox import Sandbox
 
-FORMULAS = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "'=1", "''@a"]
+FORMULAS = ["=cmd|' /C calc'!A0", "=1+1", "-2+3", "@SUM(A1)", "+1", "-1", "@a", "\t=1", "\r=1", "'=1", "''@a"]
 HARMLESS = ["", "a=1", "'a", " =1", '"=1"', "1", "a\r\nb", "a,b"]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 import pytest
+from database_rows import OWNER
 from export_folders import QUERY, opened
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,13 +20,11 @@ from odd_rows import raw, rows
 
 from asyncchat.export import Batch
 from asyncchat.export.destinations.columns import COLUMNS, Type, Values, to_values
-from asyncchat.export.destinations.folder import FolderDestination
 from asyncchat.export.destinations.formats import find_format
 from asyncchat.export.report import KINDS
 
 pytestmark = pytest.mark.heavy
 
-OWNER = 70
 HEADER = ["id", "name", "created_at", "created_at_offset", "extra"]
 STAMP = "2025-05-05T10:00:00+0700"
 
@@ -106,12 +105,6 @@ def test_texts(text: str) -> None:
     assert one(text, "csv-raw")[4] == text
 
 
-@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "\t=1", "-2+3", "+1", "@SUM(A1)", "\r=1", "'=1"])
-def test_formulas(text: str) -> None:
-    """Texts that a spreadsheet would run are not run."""
-    assert one(text)[4] == "'" + text
-
-
 def test_bytes() -> None:
     """Lines end with CR LF, texts are quoted, NULL is nothing, an empty text is two quotes, numbers stay numbers."""
     fields = {"id": -1, "seq": "", "sender": None, "message": 'a "b",\nc', "created_at": STAMP, "more": [-1]}
@@ -127,19 +120,6 @@ def test_json_is_text() -> None:
     line = table(written("csv", batch("conversations", [fields])))[1]
     assert (line[7], line[3]) == ("'-5", "2025-05-05T10:00:00.250000+00:00")
     assert datetime.fromisoformat(line[3]) == datetime(2025, 5, 5, 10, 0, 0, 250_000, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(("csv_raw", "cell"), [(False, "'=1"), (True, "=1")])
-def test_the_folder(tmp_path: Path, csv_raw: bool, cell: str) -> None:
-    """`csv_raw` is another format, whose files have the same names."""
-    folder = FolderDestination(tmp_path / "out", format="csv", csv_raw=csv_raw)
-    folder.open(attrs.evolve(QUERY, format=folder.format), fresh=False)
-    fields = {"id": 1, "name": "=1", "created_at": STAMP}
-    folder.write(batch("models", [fields]))
-    folder.commit(["0"])
-    text = (tmp_path / "out" / ".asyncchat-partial" / "models" / "part-00000.csv").read_bytes().decode()
-    folder.close()
-    assert table(text)[1][1] == cell
 
 
 def test_every_part_has_a_header(tmp_path: Path) -> None:

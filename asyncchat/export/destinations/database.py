@@ -278,16 +278,15 @@ class Database:
         if self._is_in_transaction:
             self._run("ROLLBACK")
         self._store.begin()
-        self._drop(self._place)
-        ((others,),) = self._run(f"SELECT count(*) FROM {EXPORTS}")  # noqa: S608
-        self._store.commit()
+        ((others,),) = self._run(f"SELECT count(*) FROM {EXPORTS} WHERE place <> ?", (self._place,))  # noqa: S608
         if others:
-            return
-        self._store.begin()  # anew: DuckDB 1.3 and 1.4 do not drop what lost rows in the same transaction
-        for name in (MARKS, EXPORTS):
-            self._run(f"DROP TABLE {name}")
+            self._drop(self._place)
+        else:  # tables as a whole: DuckDB 1.3 and 1.4 do not drop one that lost rows in the same transaction
+            for name in (*(table_of(kind, self._place) for kind in KINDS), MARKS, EXPORTS):
+                self._run(f"DROP TABLE IF EXISTS {name}")
         self._store.commit()
-        self._store.forget()
+        if not others:
+            self._store.forget()
 
     # ---- the connection
 
