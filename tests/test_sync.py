@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import until
 
 from asyncchat import (
     AsyncClient,
@@ -24,7 +24,7 @@ from asyncchat import (
 from asyncchat.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 WAIT = 30.0
 
@@ -43,15 +43,6 @@ def chat(box: Sandbox) -> Iterator[Client]:
 
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("asyncchat-loop")]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread or the server does."""
-    for _ in range(3_000):
-        if condition():
-            return
-        time.sleep(0.001)
-    raise AssertionError("it never came")
 
 
 def test_get(chat: Client) -> None:
