@@ -119,16 +119,14 @@ class Rate:
 
     def at(self, now: float) -> float | None:
         """Requests a second at most, None for no bound."""
-        learned = self._learned(now)
-        if learned is None or self.most is None:
-            return self.most if learned is None else learned
-        return min(learned, self.most)
-
-    def _learned(self, now: float) -> float | None:
         if self.limit is None:
-            return None
+            return self.most
+        learned = self._learned(self.limit, now)
+        return learned if self.most is None else min(learned, self.most)
+
+    def _learned(self, limit: float, now: float) -> float:
         age = max(0.0, now - self.since)
-        return self.limit * (2.0 ** min(age, 60.0) if self.rising else 1.0 + _GROWTH * (age - _PLATEAU) ** 3)
+        return limit * (2.0 ** min(age, 60.0) if self.rising else 1.0 + _GROWTH * (age - _PLATEAU) ** 3)
 
     def resumed(self, now: float) -> Rate:
         """The same, growing only from then on: nothing is learned in a pause."""

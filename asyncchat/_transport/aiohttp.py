@@ -17,8 +17,9 @@ from yarl import URL
 
 import asyncchat
 from asyncchat._policy.secret import Hidden, bare
+from asyncchat._transport.alarms import Alarms, Bound
 from asyncchat._transport.connections import Connector, send_once
-from asyncchat._transport.failures import CONNECT_SECONDS, IDLE_SECONDS, closed_meanwhile, translate
+from asyncchat._transport.failures import CONNECT_SECONDS, IDLE_SECONDS, closed_meanwhile, out_of_time, translate
 from asyncchat._transport.tls import make_ssl
 from asyncchat._wire.encodings import ACCEPTED, Body
 from asyncchat._wire.redirects import REDIRECTS, next_url
@@ -29,7 +30,8 @@ from asyncchat.errors import APIConnectionError, ConfigurationError, DecodeError
 _USER_AGENT: Final = (
     f"asyncchat/{asyncchat.__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
 )
-_LIMITS: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=IDLE_SECONDS)
+_LIMITS: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+"""All but connecting is bounded here: aiohttp's own total loses a cancellation that comes with it."""
 _HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": ACCEPTED,
@@ -59,6 +61,7 @@ class AiohttpTransport:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
+        self._alarms = Alarms()
 
     async def send(self, request: Request, *, timeout: float | None, max_body: int) -> Response:  # noqa: ASYNC109
         """Send a request and read the whole answer. No cookie is kept; reads are redirected within their origin.
@@ -73,14 +76,14 @@ class AiohttpTransport:
             ConfigurationError: The client belongs to another event loop or process.
         """
         session = self._session_of_loop()
-        end = None if timeout is None else asyncio.get_running_loop().time() + timeout
         trail = [Hidden(self._base_url + request.path + (f"?{request.query}" if request.params else ""))]
         failure: BaseException
         try:
-            async with asyncio.timeout_at(end):  # aiohttp's own total loses a cancellation that comes with it
-                while isinstance(answer := await self._exchange(session, request, trail, max_body), str):
+            with self._alarms.within(timeout, idle=IDLE_SECONDS) as bound:
+                while isinstance(answer := await self._exchange(session, request, trail, max_body, bound), str):
                     trail.append(Hidden(answer))
                 return answer
+            failure = out_of_time(idle=bound.is_idle)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             failure = translate(exc)
         except BaseException as exc:  # noqa: BLE001 - it is raised again, below
@@ -99,6 +102,7 @@ class AiohttpTransport:
         request: Request,
         trail: Sequence[str],
         max_body: int,
+        bound: Bound,
     ) -> Response | str:
         """Ask the last URL of the trail: the answer, or the URL that it sends us to."""
         url = URL(str(trail[-1]), encoded=True)
@@ -109,7 +113,7 @@ class AiohttpTransport:
                 further = next_url(trail, request, Response(status=answer.status, headers=answer.headers))
                 if further is not None:
                     return further
-            body = await _read(answer, max_body)
+            body = await _read(answer, max_body, bound)
             return Response(status=answer.status, headers=answer.headers, body=body)
 
     def _session_of_loop(self) -> aiohttp.ClientSession:
@@ -138,6 +142,7 @@ class AiohttpTransport:
 
     async def aclose(self) -> None:
         """Close every connection: calls under way end with an error. May be called twice."""
+        self._alarms.stop()
         session, self._session = self._session, None
         if session is None:
             return
@@ -172,10 +177,12 @@ def _begin(closing: Awaitable[None]) -> None:
     steps.close()
 
 
-async def _read(answer: aiohttp.ClientResponse, max_body: int) -> bytes:
+async def _read(answer: aiohttp.ClientResponse, max_body: int, bound: Bound) -> bytes:
+    bound.alive()
     try:
         body = Body(",".join(answer.headers.getall("Content-Encoding", ())), max_body)
         while chunk := await answer.content.readany():
+            bound.alive()
             body.feed(chunk)
         return body.whole()
     except (APIConnectionError, DecodeError):

@@ -12,9 +12,9 @@ from asyncchat._transport.tls import certificate_refused
 from asyncchat.errors import APIConnectionError, APITimeoutError
 
 CONNECT_SECONDS: Final = 5.0
+"""Seconds for a connection at most."""
 IDLE_SECONDS: Final = 30.0
 """Seconds without a single byte of the answer after which an attempt ends, whatever its timeout."""
-"""Seconds for a connection at most."""
 
 
 def _reason(exc: Exception) -> str:
@@ -28,14 +28,7 @@ _TRANSLATIONS: Final[tuple[tuple[type[Exception], Callable[[Any], APIConnectionE
         aiohttp.ConnectionTimeoutError,
         lambda _: APITimeoutError(f"no connection within {CONNECT_SECONDS:g} s: check base_url and the network"),
     ),
-    (
-        aiohttp.SocketTimeoutError,
-        lambda _: APITimeoutError(f"nothing came for {IDLE_SECONDS:g} s: the server is slow, try again", sent=True),
-    ),
-    (
-        TimeoutError,
-        lambda _: APITimeoutError("no answer in time: the server is slow, or timeout= too short", sent=True),
-    ),
+    (TimeoutError, lambda _: out_of_time()),
     (aiohttp.ClientConnectorCertificateError, certificate_refused),
     (
         aiohttp.ClientSSLError,
@@ -76,6 +69,17 @@ _TRANSLATIONS: Final[tuple[tuple[type[Exception], Callable[[Any], APIConnectionE
         lambda exc: APIConnectionError(f"the connection was lost ({_reason(exc)}): try again", sent=True),
     ),
 )
+
+
+def out_of_time(*, idle: bool = False) -> APITimeoutError:
+    """The error of a request that took too long.
+
+    Args:
+        idle: Whether the server has shown no sign of life for as long as is waited for one.
+    """
+    if idle:
+        return APITimeoutError(f"nothing came for {IDLE_SECONDS:g} s: the server is slow, try again", sent=True)
+    return APITimeoutError("no answer in time: the server is slow, or timeout= too short", sent=True)
 
 
 def closed_meanwhile() -> APIConnectionError:

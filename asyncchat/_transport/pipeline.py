@@ -7,8 +7,6 @@ import random
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-import anyio
-
 from asyncchat._events import Ended, GiveUpEvent, LimitEvent, PauseEvent, RetryEvent
 from asyncchat._policy.auth import Auth, conceal, redact
 from asyncchat._policy.limits import Concurrency
@@ -16,6 +14,7 @@ from asyncchat._policy.load import Load
 from asyncchat._policy.options import CallOptions
 from asyncchat._policy.rate import Rate
 from asyncchat._policy.retry import THROTTLED, worth_retrying
+from asyncchat._transport.alarms import Alarms
 from asyncchat._transport.base import Transport
 from asyncchat._transport.call import Call
 from asyncchat._transport.sender import Sender
@@ -61,7 +60,7 @@ class Pipeline:
         self._load = Load(concurrency=Concurrency(max_concurrency), rate=Rate(max_rate))
         self._slots = Slots(self._load.concurrency.slots)
         self._turn = asyncio.Lock()
-        self._under_way: set[anyio.CancelScope] = set()
+        self._alarms = Alarms()
 
     async def call(self, request: Request, read: Callable[[Response], T], options: CallOptions) -> T:
         """Send a request, again where the policy says so, and read its answer.
@@ -71,12 +70,8 @@ class Pipeline:
         """
         self._sender.check_open()
         call = Call(request, options, self._clock.monotonic())
-        with anyio.move_on_after(options.deadline) as scope:
-            self._under_way.add(scope)
-            try:
-                return await self._until_done(call, read)
-            finally:
-                self._under_way.discard(scope)
+        with self._alarms.within(options.deadline):
+            return await self._until_done(call, read)
         if self._sender.closed:
             raise self._given_up(call, call.closed(), "answer")
         raise self._given_up(call, call.out_of_time(), "deadline")
@@ -105,10 +100,12 @@ class Pipeline:
             APIStatusError: The pause is longer than the call can wait.
         """
         now = self._clock.monotonic()
-        pause = self._load.pause.wait(now)
-        if pause > 0 and pause > call.patience(now):
-            raise self._given_up(call, call.turned_away(self._load.pause.status, pause), "pause")
-        return self._load.held(now, patient=call.options.retry.patience > 0)
+        held = self._load.held(now, patient=call.options.retry.patience > 0)
+        if held > 0:
+            pause = self._load.pause.wait(now)
+            if pause > call.patience(now):
+                raise self._given_up(call, call.turned_away(self._load.pause.status, pause), "pause")
+        return held
 
     async def _has_turn(self, call: Call) -> bool:
         """Wait for a place at the rate, and take it; False when a pause has begun meanwhile.
@@ -230,6 +227,6 @@ class Pipeline:
     async def aclose(self) -> None:
         """Close the transport: calls that are under way, or wait, end with an error at once. May be called twice."""
         self._sender.closed = True
-        for scope in tuple(self._under_way):
-            scope.cancel()
+        self._alarms.ring_all()
+        self._alarms.stop()
         await self._sender.aclose()

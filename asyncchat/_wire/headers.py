@@ -17,6 +17,7 @@ _HTTP_DATE: Final = re.compile(
 )
 _REMAINING: Final = ("ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining")
 _RESET: Final = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset")
+_LIMITS: Final = frozenset({"ratelimit", *_REMAINING})
 _COUNT: Final = re.compile(r"[0-9]{1,12}")
 _PARTS: Final = re.compile(r"(?:^|[;,\s])(r|remaining|t|reset)=([0-9]{1,12})(?=$|[;,\s])")
 _SHORT: Final = {"r": "r", "remaining": "r", "t": "t", "reset": "t"}
@@ -87,6 +88,8 @@ def parse_budget(headers: Mapping[str, str], now: float) -> Budget | None:
     Source: draft-ietf-httpapi-ratelimit-headers: RateLimit-Remaining and RateLimit-Reset in its versions up to 06, `r`
     and `t` of the field RateLimit since 07; and the same with X- before, where the reset may be a time since the epoch.
     """
+    if _LIMITS.isdisjoint(headers):  # as in most answers
+        return None
     found = _separate(headers) or _combined(headers.get("ratelimit"))
     if found is None:
         return None

@@ -26,6 +26,8 @@ def _upper(method: str) -> str:
 
 
 def _pairs(value: Mapping[str, object] | Iterable[tuple[str, object]]) -> Pairs:
+    if value == ():
+        return ()
     items = value.items() if isinstance(value, Mapping) else value
     return tuple((str(name), item if isinstance(item, str) else str(item)) for name, item in items if item is not None)
 
@@ -87,12 +89,12 @@ class Request:
         """The same call with one more header, which replaces one of that name."""
         header = (name, value)
         _check_headers(self, None, (header,))
-        kept = tuple(pair for pair in self.headers if pair[0].lower() != name.lower())
+        kept = [pair for pair in self.headers if pair[0].lower() != name.lower()] if self.headers else ()
         return self._but(headers=(*kept, header))
 
     def with_param(self, name: str, value: str) -> Request:
         """The same call with one more query parameter, which replaces one of that name."""
-        kept = tuple(pair for pair in self.params if pair[0] != name)
+        kept = [pair for pair in self.params if pair[0] != name]
         return self._but(params=(*kept, (name, value)))
 
     def _but(self, *, params: Pairs | None = None, headers: Pairs | None = None) -> Request:
