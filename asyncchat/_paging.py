@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from types import TracebackType
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
@@ -45,7 +45,13 @@ class AsyncPager(Generic[T]):
     """
 
     def __init__(
-        self, source: Source[T], raw: Source[RawRow], *, per_page: int, concurrency: int | None, ordered: bool
+        self,
+        source: Source[T],
+        raw: Callable[[], Source[RawRow]],
+        *,
+        per_page: int,
+        concurrency: int | None,
+        ordered: bool,
     ) -> None:
         self._source = source
         self._raw = raw
@@ -148,8 +154,9 @@ class AsyncPager(Generic[T]):
 
     def raw(self) -> AsyncPager[RawRow]:
         """The same listing with its rows as they were sent: for bulk jobs that pass JSON on untouched."""
+        source = self._raw()
         return AsyncPager(
-            self._raw, self._raw, per_page=self._per_page, concurrency=self._concurrency, ordered=self._ordered
+            source, lambda: source, per_page=self._per_page, concurrency=self._concurrency, ordered=self._ordered
         )
 
     async def aclose(self) -> None:

@@ -53,7 +53,7 @@ class Listing(Generic[T]):
     async def fetch(self, page: int, per_page: int) -> Page[T]:
         """One page of it."""
         params = (("page", str(page)), ("per_page", str(per_page)), *self.filters)
-        return await self._caller.call(Request("GET", self.path, params=params), self._read)
+        return await self._caller.call(Request.of_parts("GET", self.path, params), self._read)
 
     def raw(self) -> Listing[RawRow]:
         """The same listing with its rows as they were sent."""
@@ -86,7 +86,7 @@ class _Resource:
     ) -> AsyncPager[R]:
         listing = Listing(self._caller, path, filters, read.page, read.raw_page)
         size = self._caller.per_page if per_page is None else per_page
-        return AsyncPager(listing, listing.raw(), per_page=size, concurrency=concurrency, ordered=ordered)
+        return AsyncPager(listing, listing.raw, per_page=size, concurrency=concurrency, ordered=ordered)
 
 
 class AsyncModels(_Resource):

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar, dataclass_transform
 
 import attrs
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 __all__ = [
     "Conversation",
@@ -173,8 +173,7 @@ class Page(Record, Generic[T]):
     total_rows: Count
 
 
-@attrs.frozen(kw_only=True)
-class RawRow:
+class RawRow(Struct, frozen=True, kw_only=True, gc=False):
     """A row as the server sent it, with what a bulk job needs to know of it.
 
     Attributes:

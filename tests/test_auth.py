@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from answers import mock, model
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asyncchat import (
     APIConnectionError,
@@ -22,7 +25,7 @@ from asyncchat import (
     Response,
 )
 from asyncchat._policy.auth import make_auth, redact
-from asyncchat._policy.secret import Token
+from asyncchat._policy.secret import Token, _Finder
 from asyncchat.testing import json_response
 
 if TYPE_CHECKING:
@@ -192,3 +195,14 @@ async def test_a_flow_may_answer_a_challenge() -> None:
     client, transport = mock(script, auth=Challenge())
     assert (await client.models.get(1)).id == 1
     assert [request.headers for request in transport.requests] == [(), (("X-Answer", "n"),)]
+
+
+@given(st.data())
+def test_the_short_way_through_plain_texts_finds_what_the_long_way_finds(data: st.DataObject) -> None:
+    """Most texts have no escape: in them a token is looked for without a pattern."""
+    secret = data.draw(st.text("aKs-._~%&\\'\"9", min_size=4, max_size=12), label="token")
+    coded = [base64.b64encode(b"x" * shift + secret.encode()).decode() for shift in range(3)]
+    piece = st.sampled_from([secret, secret.upper(), secret.swapcase(), secret.replace("K", "\u212a"), *coded])
+    pieces = data.draw(st.lists(piece | st.text("aK s-/+=\\&%\0\u017f", max_size=6), max_size=6), label="text")
+    text = "".join(pieces)
+    assert Token(secret).hidden_in(text) == _Finder.of(secret).pattern.sub("***", text)

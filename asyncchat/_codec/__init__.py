@@ -101,7 +101,7 @@ class _Envelope(msgspec.Struct, Generic[T]):
     total_rows: Count
 
 
-class _Head(msgspec.Struct):
+class _Head(msgspec.Struct, gc=False):
     id: Id
     created_at: Instant
     updated_at: Instant | None = None
@@ -118,7 +118,7 @@ def _raw_page_reader(kind: type[Record]) -> Callable[[Response], Page[RawRow]]:
         with contextlib.suppress(*_REFUSALS):
             body.decode()  # what is passed on unread is UTF-8 at least
             heads = _HEADS.decode(body)
-            return _raw_page(heads, [bytes(row) for row in _RAW.decode(body).data])
+            return _raw_page(heads, map(bytes, _RAW.decode(body).data))
         page = read_patiently(response, Page[kind])  # type: ignore[valid-type]
         return _raw_page(page, _encoded_rows(response))
 

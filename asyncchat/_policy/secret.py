@@ -14,6 +14,8 @@ import re
 from collections.abc import Callable
 from typing import Final, NoReturn, ParamSpec, TypeVar
 
+import attrs
+
 from asyncchat.errors import ConfigurationError
 
 E = TypeVar("E", bound=BaseException)
@@ -26,6 +28,8 @@ _TELLING: Final = 4
 """Shorter tokens can be tried out in no time: they are no secret, and looking for them would blot out words."""
 _WORDS: Final = 8
 """Shorter tokens are looked for as words of their own only."""
+_ESCAPE: Final = re.compile(r"[\0%&\\]")
+"""What begins each spelling of a character but the plain one."""
 _PLAIN: Final = re.compile(r"[\x21-\x7e]+")
 _ENTITIES: Final = {'"': "&quot;", "&": "&amp;", "'": "&apos;", "<": "&lt;", ">": "&gt;"}
 
@@ -95,13 +99,36 @@ def _base64(secret: bytes) -> list[str]:
     return [text[-(-8 * shift // 6) : 8 * (shift + len(secret)) // 6] for shift, text in enumerate(texts)]
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    """What finds a token, in any case, however it is spelled."""
-    if len(text) < _WORDS:
-        return re.compile(rf"(?<!\w){''.join(map(_ways, text))}(?!\w)", re.IGNORECASE)
-    coded = _base64(text.encode())
-    spelled = [text, *coded, *(code.replace("+", "-").replace("/", "_") for code in coded)]
-    return re.compile("|".join("".join(map(_ways, each)) for each in spelled), re.IGNORECASE)
+@attrs.frozen
+class _Finder:
+    """Finds a token, in any case, however it is spelled.
+
+    Args:
+        forms: The token as it is and in base64, in lower case: a text without escapes has one of them, or no token.
+        pattern: Finds it in any text, at some length.
+    """
+
+    forms: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+    @classmethod
+    def of(cls, text: str) -> _Finder:
+        """What finds that token."""
+        if len(text) < _WORDS:
+            pattern = re.compile(rf"(?<!\w){''.join(map(_ways, text))}(?!\w)", re.IGNORECASE)
+            return cls((text.lower(),), pattern)
+        coded = _base64(text.encode())
+        forms = [text, *coded, *(code.replace("+", "-").replace("/", "_") for code in coded)]
+        pattern = re.compile("|".join("".join(map(_ways, form)) for form in forms), re.IGNORECASE)
+        return cls(tuple({form.lower() for form in forms}), pattern)
+
+    def blot_out(self, text: str) -> str:
+        """The text without the token."""
+        if text.isascii() and not _ESCAPE.search(text):
+            lower = text.lower()
+            if not any([form in lower for form in self.forms]):
+                return text
+        return self.pattern.sub(HIDDEN, text)
 
 
 def _complaint(text: object) -> str | None:
@@ -124,7 +151,7 @@ class Token:
     it is no secret, and stands by chance in every other word.
     """
 
-    __slots__ = ("_pattern", "_text")
+    __slots__ = ("_finder", "_text")
 
     def __init__(self, text: str | Token) -> None:
         """Take a token; space and line ends around it are dropped.
@@ -136,7 +163,7 @@ class Token:
         if wrong:
             raise ConfigurationError(wrong)
         self._text = text.reveal() if isinstance(text, Token) else text.strip()
-        self._pattern: re.Pattern[str] | None = None
+        self._finder: _Finder | None = None
 
     def reveal(self) -> str:
         """The secret itself."""
@@ -146,9 +173,9 @@ class Token:
         """A text with the token blotted out, however it is spelled there."""
         if len(self._text) < _TELLING:
             return text
-        if self._pattern is None:
-            self._pattern = _pattern(self._text)
-        return self._pattern.sub(HIDDEN, text)
+        if self._finder is None:
+            self._finder = _Finder.of(self._text)
+        return self._finder.blot_out(text)
 
     def __repr__(self) -> str:
         return f"Token({HIDDEN!r})"

@@ -78,6 +78,11 @@ class Request:
     headers: Pairs = attrs.field(default=(), converter=_pairs, kw_only=True, repr=False, validator=_check_headers)
     body: bytes | None = attrs.field(default=None, kw_only=True, repr=False)
 
+    @classmethod
+    def of_parts(cls, method: str, path: str, params: Pairs) -> Request:
+        """A call of parts that are known to be right, which are not checked again: listings make one for each page."""
+        return _assembled(method, path, params, (), None)
+
     @property
     def query(self) -> str:
         """The query as it is sent: everything that is not unreserved is escaped, so `+` arrives as `%2B`."""
@@ -99,16 +104,26 @@ class Request:
 
     def _but(self, *, params: Pairs | None = None, headers: Pairs | None = None) -> Request:
         """A copy with other pairs, which have been checked: `attrs.evolve` would check everything again, each time."""
-        copy = object.__new__(Request)
-        _set(copy, "method", self.method)
-        _set(copy, "path", self.path)
-        _set(copy, "params", self.params if params is None else params)
-        _set(copy, "headers", self.headers if headers is None else headers)
-        _set(copy, "body", self.body)
-        return copy
+        return _assembled(
+            self.method,
+            self.path,
+            self.params if params is None else params,
+            self.headers if headers is None else headers,
+            self.body,
+        )
 
 
 _set: Final = object.__setattr__
+
+
+def _assembled(method: str, path: str, params: Pairs, headers: Pairs, body: bytes | None) -> Request:
+    request = object.__new__(Request)
+    _set(request, "method", method)
+    _set(request, "path", path)
+    _set(request, "params", params)
+    _set(request, "headers", headers)
+    _set(request, "body", body)
+    return request
 
 
 def check_id(value: int, name: str) -> int:
