@@ -1,4 +1,4 @@
-"""Bounds in time: what is inside of one is cancelled in time, and a cancellation from elsewhere is never taken for it."""
+"""Bounds in time: what is inside of one is cancelled in time; a cancellation from elsewhere is never taken for it."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class _Finder:
         """The text without the token."""
         if text.isascii() and not _ESCAPE.search(text):
             lower = text.lower()
-            if not any([form in lower for form in self.forms]):
+            if not any(form in lower for form in self.forms):
                 return text
         return self.pattern.sub(HIDDEN, text)
 
