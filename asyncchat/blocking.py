@@ -15,8 +15,9 @@ from __future__ import annotations
 from asyncchat import export as _export
 from asyncchat._sync.functions import Batches, blocking, blocking_batches
 
-__all__ = ["Batches", "export", "export_batches", "probe_server"]
+__all__ = ["Batches", "export", "export_batches", "probe_server", "verify"]
 
 export = blocking(_export.export)
 export_batches = blocking_batches(_export.export_batches)
 probe_server = blocking(_export.probe_server)
+verify = blocking(_export.verify)

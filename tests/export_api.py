@@ -24,6 +24,7 @@ START: Final = 1_746_000_000
 DATE: Final = "Sun, 15 Jun 2025 15:06:40 GMT"
 
 _MESSAGES: Final = re.compile(r"/conversations/(\d+)/messages")
+_CONVERSATION: Final = re.compile(r"/conversations/(\d+)")
 _OF_MODEL: Final = re.compile(r"/models/(\d+)/conversations")
 
 
@@ -99,7 +100,12 @@ class FakeApi:
 
     def __call__(self, request: Request) -> Answer:
         self.requests.append(request)
-        return self.answer(request) or self._honest(request)
+        return self.answer(request) or self._one(request.path) or self._honest(request)
+
+    def _one(self, path: str) -> Response | None:
+        found = _CONVERSATION.fullmatch(path)
+        rows = [row for row in self.conversations if found and row["id"] == int(found[1])]
+        return Response(status=200, body=json.dumps(rows[0]).encode()) if rows else None
 
     def _honest(self, request: Request) -> Response:
         rows = self._rows(request.path)
@@ -156,6 +162,13 @@ def exported(folder: Path, kind: str) -> list[Row]:
     """The rows in the part files of a kind, by id."""
     lines = [line for path in sorted((folder / kind).iterdir()) for line in path.read_bytes().split(b"\n")[:-1]]
     return sorted((json.loads(line) for line in lines), key=lambda row: int(row["id"]))
+
+
+def drop_lines(folder: Path, kind: str, ids: set[int]) -> None:
+    """Take rows out of the part files of a folder."""
+    for path in (folder / kind).iterdir():
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(line for line in lines if json.loads(line)["id"] not in ids))
 
 
 def left(folder: Path) -> list[str]:

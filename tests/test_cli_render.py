@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from asyncchat.cli import render
-from asyncchat.cli.render import megabytes, progress_line, safe, show_progress, summary
+from asyncchat.cli.render import export_stand, megabytes, progress_line, safe, show_progress, summary
 from asyncchat.cli.wording import in_flags
 from asyncchat.export import ExportReport, Part, Progress, Query
 
@@ -175,7 +175,7 @@ def test_progress_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no terminal is, progress is written as plain lines."""
     monkeypatch.setattr(render, "_LOGGED_SECONDS", 0.0)
     stream = io.StringIO()
-    with show_progress(stream) as observe:
+    with show_progress(stream, export_stand) as observe:
         observe(progress())
         observe(progress(in_flight=7))
     assert stream.getvalue().splitlines() == [
@@ -189,7 +189,7 @@ def test_progress_is_logged_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
     times = iter([0.0, 4.9, 5.0, 5.1, 9.9, 10.0])
     monkeypatch.setattr("asyncchat.cli.render.time.monotonic", lambda: next(times))
     stream = io.StringIO()
-    with show_progress(stream) as observe:
+    with show_progress(stream, export_stand) as observe:
         for number in range(5):
             observe(progress(in_flight=number))
     assert [line.split(", ")[4] for line in stream.getvalue().splitlines()] == ["1 in flight", "4 in flight"]
@@ -201,7 +201,7 @@ def test_progress_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "200")
     stream = Terminal()
-    with show_progress(stream) as observe:
+    with show_progress(stream, export_stand) as observe:
         observe(progress(paused="[bold]busy"))
     assert "22%" in stream.getvalue()
     assert "[bold]busy" in stream.getvalue()
@@ -213,7 +213,7 @@ def test_progress_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "_LOGGED_SECONDS", 0.0)
     monkeypatch.setitem(sys.modules, "rich", None)
     stream = Terminal()
-    with show_progress(stream) as observe:
+    with show_progress(stream, export_stand) as observe:
         observe(progress())
     assert stream.getvalue() == f"asyncchat: {progress_line(progress())}\n"
 

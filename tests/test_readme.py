@@ -62,6 +62,7 @@ def test_there_are_blocks() -> None:
         "Blocking code",
         "Export",
         "Export",
+        "Export",
         "Errors",
         "Observability",
         "Sandbox",

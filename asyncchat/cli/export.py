@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asyncchat.cli.options import Connection, connection_options, take_connection
-from asyncchat.cli.render import show_progress, summary, where_it_is_told
+from asyncchat.cli.render import export_stand, show_progress, summary, where_it_is_told
 from asyncchat.cli.running import EndedError, Terminated, run_async
 from asyncchat.cli.wording import wording
 from asyncchat.errors import APIConnectionError, RateLimitError, ServerError
@@ -85,7 +85,7 @@ async def _export(connection: Connection, flags: dict[str, Any], *, silent: bool
         if sandbox is not None:
             await stack.enter_async_context(sandbox)
         client = await stack.enter_async_context(connection.make_client(sandbox))
-        observer = None if silent else stack.enter_context(show_progress(sys.stderr))
+        observer = None if silent else stack.enter_context(show_progress(sys.stderr, export_stand))
         return await export(
             client,
             flags["destination"],

@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, TextIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, TextIO, TypeVar
+
+import attrs
 
 if TYPE_CHECKING:
-    from asyncchat.export import ExportReport, Progress
+    from asyncchat.export import Difference, ExportReport, Progress, VerifyProgress, VerifyReport
+
+P = TypeVar("P")
 
 _DRAWN_SECONDS: Final = 0.1
 _LOGGED_SECONDS: Final = 5.0
 _DOUBTS_SHOWN: Final = 10
+_IDS_SHOWN: Final = 5
 _DATABASES: Final = frozenset({"sqlite", "duckdb", "postgresql"})
 _PROOFS: Final = {
     "one page": "came whole on one page",
@@ -104,24 +109,93 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def verify_line(progress: VerifyProgress) -> str:
+    """How far a verification has come, in one line."""
+    parts = [f"{_many(progress.windows, 'window')} of conversations counted"]
+    if progress.conversations_total:
+        parts.append(f"messages of {progress.conversations:,} of {progress.conversations_total:,} conversations")
+    parts += [f"{progress.requests:,} requests", _many(progress.differences, "difference")]
+    return ", ".join(parts) + (f"; {safe(progress.paused)}" if progress.paused else "")
+
+
+def verdict(report: VerifyReport) -> str:
+    """A verification's end, in a few narrow lines."""
+    lines = [
+        f"Verified {safe(report.destination)}",
+        f"against {safe(report.query.source)}, as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC",
+        "",
+        *(f"  {kind:<14}{count:>12,}" for kind, count in report.rows.items()),
+        "",
+        f"  compared      {_many(report.windows, 'window')}, messages of {report.conversations:,} conversations",
+        f"  requests      {report.requests:,}, of these {report.retries:,} retries",
+        f"  time          {report.seconds:.1f} s",
+    ]
+    if report.newer:
+        lines.append(f"  newer         {report.newer:,} messages came after the export")
+    if report.intact:
+        return "\n".join([*lines, "  intact        yes, nothing is missing and nothing extra"])
+    lines.append(f"  intact        NO: {report.missing:,} rows missing, {report.extra:,} extra")
+    found = [*map(_difference, report.differences), *(f"{safe(name)}: damaged" for name in report.damaged)]
+    found += [f"cannot tell: {safe(doubt)}" for doubt in report.uncertain]
+    more = len(found) - _DOUBTS_SHOWN
+    rest = [f"    - and {more:,} more: see --json"] if more > 0 else []
+    return "\n".join([*lines, *(f"    - {each}" for each in found[:_DOUBTS_SHOWN]), *rest])
+
+
+def _difference(difference: Difference) -> str:
+    sides = [(difference.missing, "missing"), (difference.extra, "extra")]
+    told = ", ".join(f"{_ids(ids)} {word}" for ids, word in sides if ids)
+    return f"{difference.kind} of {difference.where}: {told}"
+
+
+def _ids(ids: Sequence[int]) -> str:
+    shown = ", ".join(map(str, ids[:_IDS_SHOWN]))
+    return shown if len(ids) <= _IDS_SHOWN else f"{shown} and {len(ids) - _IDS_SHOWN:,} more"
+
+
+@attrs.frozen
+class Stand:
+    """How far something has come, as it is drawn.
+
+    Attributes:
+        line: In words.
+        done: Of `total`.
+        total: 0 while it is not known.
+    """
+
+    line: str
+    done: int
+    total: int
+
+
+def export_stand(progress: Progress) -> Stand:
+    """How far an export has come."""
+    return Stand(progress_line(progress), progress.conversations_done, progress.conversations_total)
+
+
+def verify_stand(progress: VerifyProgress) -> Stand:
+    """How far a verification has come."""
+    return Stand(verify_line(progress), progress.conversations, progress.conversations_total)
+
+
 @contextlib.contextmanager
-def show_progress(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
+def show_progress(stream: TextIO, stand: Callable[[P], Stand]) -> Iterator[Callable[[P], None]]:
     """An observer that draws a bar on a terminal, and writes a plain line now and then elsewhere, or without rich."""
     if stream.isatty() and importlib.util.find_spec("rich"):
         with _bar(stream) as draw:
-            yield _every(_DRAWN_SECONDS, draw)
+            yield _every(_DRAWN_SECONDS, lambda progress: draw(stand(progress)))
     else:
         yield _every(
             _LOGGED_SECONDS,
-            lambda progress: print(f"asyncchat: {progress_line(progress)}", file=stream, flush=True),
+            lambda progress: print(f"asyncchat: {stand(progress).line}", file=stream, flush=True),
         )
 
 
-def _every(seconds: float, show: Callable[[Progress], None]) -> Callable[[Progress], None]:
+def _every(seconds: float, show: Callable[[P], None]) -> Callable[[P], None]:
     """Show one of the many progresses that come, so many seconds apart."""
     due = time.monotonic() + seconds
 
-    def observe(progress: Progress) -> None:
+    def observe(progress: P) -> None:
         nonlocal due
         now = time.monotonic()
         if now >= due:
@@ -132,7 +206,7 @@ def _every(seconds: float, show: Callable[[Progress], None]) -> Callable[[Progre
 
 
 @contextlib.contextmanager
-def _bar(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
+def _bar(stream: TextIO) -> Iterator[Callable[[Stand], None]]:
     from rich import progress as rich  # noqa: PLC0415 - only where it draws
     from rich.console import Console  # noqa: PLC0415
     from rich.markup import escape  # noqa: PLC0415
@@ -143,9 +217,7 @@ def _bar(stream: TextIO) -> Iterator[Callable[[Progress], None]]:
     with rich.Progress(*columns, text, console=Console(file=stream), transient=True, expand=True) as bar:
         task = bar.add_task("starting", total=None)
 
-        def draw(progress: Progress) -> None:
-            total = progress.conversations_total or None
-            line = escape(progress_line(progress))
-            bar.update(task, total=total, completed=progress.conversations_done, description=line)
+        def draw(stand: Stand) -> None:
+            bar.update(task, total=stand.total or None, completed=stand.done, description=escape(stand.line))
 
         yield draw

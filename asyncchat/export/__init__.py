@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from asyncchat.export.batches import ExportBatches, export_batches
 from asyncchat.export.destinations.base import Batch, Destination, Opened
+from asyncchat.export.destinations.contents import Contents, Kept
 from asyncchat.export.destinations.formats import FORMATS
 from asyncchat.export.exporting import RESUMABLE, export
 from asyncchat.export.probe import probe_server
@@ -16,6 +17,8 @@ from asyncchat.export.probing.traits import Bound, Finding, Order, PastEnd, Prob
 from asyncchat.export.report import ExportReport, Observer, Part, Progress, Query
 from asyncchat.export.start import LAG
 from asyncchat.export.stopping import PATIENCE
+from asyncchat.export.verifying.report import Difference, VerifyObserver, VerifyProgress, VerifyReport
+from asyncchat.export.verifying.verifying import verify
 from asyncchat.export.windows import Certificate
 
 __all__ = [
@@ -26,10 +29,13 @@ __all__ = [
     "Batch",
     "Bound",
     "Certificate",
+    "Contents",
     "Destination",
+    "Difference",
     "ExportBatches",
     "ExportReport",
     "Finding",
+    "Kept",
     "Observer",
     "Opened",
     "Order",
@@ -38,7 +44,11 @@ __all__ = [
     "Probe",
     "Progress",
     "Query",
+    "VerifyObserver",
+    "VerifyProgress",
+    "VerifyReport",
     "export",
     "export_batches",
     "probe_server",
+    "verify",
 ]

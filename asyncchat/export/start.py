@@ -60,7 +60,8 @@ def _stamp(value: datetime | date | str | None, name: str) -> str | None:
     return None if value is None else to_instant(value, name).astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _second(stamp: str | None) -> int | None:
+def make_second(stamp: str | None) -> int | None:
+    """A time of a query in seconds since the epoch."""
     return None if stamp is None else math.floor(datetime.fromisoformat(stamp).timestamp())
 
 
@@ -84,7 +85,7 @@ async def draw_plan(client: AsyncClient, query: Query, *, lag: float) -> Plan:
     response = await client.with_options(retry=1).call(request, _any_json)
     now = time.time() if response.date is None else response.date
     last = math.floor(now - lag) - 1
-    since, until = _second(query.since), _second(query.until)
+    since, until = make_second(query.since), make_second(query.until)
     as_of = last if until is None else min(until, last)
     if since is not None and since > as_of:
         raise ConfigurationError("since lies in the future of the server's clock: there is nothing to export")

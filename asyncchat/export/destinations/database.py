@@ -17,6 +17,7 @@ import attrs
 from asyncchat import ConfigurationError, ExportError
 from asyncchat.export.destinations.base import Batch, Opened
 from asyncchat.export.destinations.columns import to_values
+from asyncchat.export.destinations.database_contents import DatabaseContents
 from asyncchat.export.destinations.holding import (
     MAIN,
     NEW,
@@ -147,6 +148,38 @@ class Database:
         marks = self._run(f"SELECT mark FROM {MARKS} WHERE place = ? ORDER BY position", (self._place,))  # noqa: S608
         self._marks = len(marks)
         return Opened(marks=[json.loads(mark) for (mark,) in marks])
+
+    def contents(self) -> DatabaseContents:
+        """Open the finished export that it holds, for reading.
+
+        Raises:
+            ConfigurationError: It cannot be connected to, or holds no finished export.
+            ExportError: Another export writes to it, or it does not answer.
+        """
+        self.close()
+        is_open = False
+        try:
+            self._store.connect()
+            self._is_sound = True
+            report = self._finished()
+            is_open = True
+        finally:
+            if not is_open:
+                self.close()
+        return DatabaseContents(self._store, report, ask=self._ask, close=self.close)
+
+    @_guarded
+    def _finished(self) -> ExportReport:
+        held = self._held().get(MAIN)
+        if held is None or held.report is None:
+            if not self._store.names(NAMES):
+                self._store.forget()
+            raise ConfigurationError(f"{self.name} holds no finished export: give the database of one")
+        return held.report
+
+    @_guarded
+    def _ask(self, sql: str, values: Values) -> list[Values]:
+        return self._run(sql, values)
 
     def _held(self) -> dict[str, Held]:
         """The exports that are there, by place."""

@@ -49,6 +49,7 @@ class _DuckDB(Store):
             Type.JSON: "JSON",
         },
         json="VARCHAR",
+        second="CAST(floor(epoch({})) AS BIGINT)",
     )
 
     def __init__(self, path: Path) -> None:

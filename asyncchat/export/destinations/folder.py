@@ -30,6 +30,7 @@ from asyncchat.export.destinations.files import (
     sync_folder,
     write_durably,
 )
+from asyncchat.export.destinations.folder_contents import FolderContents
 from asyncchat.export.destinations.formats import find_format
 from asyncchat.export.destinations.journal import Journal
 from asyncchat.export.destinations.parts import Parts, in_order, is_sound
@@ -95,6 +96,15 @@ class FolderDestination:
             raise _another(f"{self._root} holds an unfinished export", journal.query, query)
         self._begin(query)
         return Opened()
+
+    def contents(self) -> FolderContents:
+        """Open the finished export that it holds, for reading.
+
+        Raises:
+            ConfigurationError: It holds none, or an extra is not installed.
+            ExportError: Another export writes to it.
+        """
+        return FolderContents(self._root)
 
     def _journal_of_before(self, *, fresh: bool) -> Journal | None:
         """The journal of an unfinished export; one that only had to be moved is finished on the way."""

@@ -124,11 +124,11 @@ def _gzip(file: IO[bytes], _kind: str) -> RowFile:
     return PackedLines(file, zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW))
 
 
-_ZSTD: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+ZSTD: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 
 
 def _zstandard(file: IO[bytes], _kind: str) -> RowFile:
-    zstd: Any = importlib.import_module(_ZSTD)
+    zstd: Any = importlib.import_module(ZSTD)
     return PackedLines(file, zstd.ZstdCompressor())
 
 
@@ -145,7 +145,7 @@ _RAW: Final = "csv-raw"
 _BY_NAME: Final = {
     "jsonl": Format("jsonl", _plain),
     "jsonl.gz": Format("jsonl.gz", _gzip),
-    "jsonl.zst": Format("jsonl.zst", _zstandard, _ZSTD, "zst"),
+    "jsonl.zst": Format("jsonl.zst", _zstandard, ZSTD, "zst"),
     "csv": Format("csv", _csv),
     _RAW: Format("csv", _csv_raw),
     "parquet": Format("parquet", Parquet, "pyarrow", "parquet"),

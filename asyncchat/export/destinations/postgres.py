@@ -106,6 +106,7 @@ class _PostgreSQL(Store):
         },
         parameter="%s",
         json="json",
+        second="CAST(floor(extract(epoch FROM {})) AS bigint)",
     )
     keeps_nul: ClassVar = False
 

@@ -59,6 +59,7 @@ class _SQLite(Store):
         },
         has_comments=False,
         json="TEXT",
+        second="CAST(strftime('%s', {}) AS INTEGER)",
     )
     own_names: ClassVar = ("messages_fts",)
     errors = (sqlite3.Error,)

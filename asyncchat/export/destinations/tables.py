@@ -47,12 +47,14 @@ class Dialect:
         parameter: A parameter of a statement.
         has_comments: Whether tables and columns take comments.
         json: The type of JSON about exports, which may hold escapes that the database takes for no character.
+        second: The whole seconds since the epoch of a time in a column `{}`.
     """
 
     types: Mapping[Type, str]
     parameter: str = "?"
     has_comments: bool = True
     json: str
+    second: str
 
     def fill(self, sql: str) -> str:
         """A statement with the database's own parameters for `?`."""

@@ -1,0 +1,74 @@
+"""`asyncchat verify`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asyncchat.cli.options import Connection, connection_options, take_connection
+from asyncchat.cli.render import show_progress, verdict, verify_stand
+from asyncchat.cli.running import EndedError, Terminated, run_async
+
+if TYPE_CHECKING:
+    from asyncchat.export import VerifyReport
+
+_DIFFERENT = 3
+
+
+@click.command(name="verify")
+@click.argument("destination", metavar="DEST")
+@click.option("--no-messages", is_flag=True, help="Leave the messages out: they take a request for each conversation.")
+@click.option("--patience", type=float, metavar="SECONDS", help="Wait for a server that is down.  [default: 300]")
+@connection_options
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, with every id.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def verify_command(**flags: Any) -> int:
+    """Check the export in DEST against the server: is a row missing, or one there that the server has not?
+
+    DEST is what `asyncchat export` was given. Conversations are counted by windows of time, messages by conversation;
+    where counts differ, ids are compared. What has come since the export is no difference; what was deleted is one.
+    Nothing is changed. Exit code 3: something is missing, extra, damaged, or could not be told.
+
+    \b
+    Try it:  asyncchat export ./chat-export --sandbox
+             asyncchat verify ./chat-export --sandbox
+    """  # noqa: D301 - click reads the backspace
+    as_json, quiet = flags.pop("as_json"), flags.pop("quiet")
+    connection = take_connection(flags)
+    try:
+        report = run_async(_verify(connection, flags, silent=quiet or as_json))
+    except KeyboardInterrupt:
+        raise EndedError("interrupted: nothing was changed", 128 + signal.SIGINT) from None
+    except Terminated:
+        raise EndedError("terminated: nothing was changed", 128 + signal.SIGTERM) from None
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2))
+    elif not quiet:
+        click.echo(verdict(report))
+    elif not report.intact:
+        click.echo(f"asyncchat: {report.missing} rows missing, {report.extra} extra: see --json", err=True)
+    return 0 if report.intact else _DIFFERENT
+
+
+async def _verify(connection: Connection, flags: dict[str, Any], *, silent: bool) -> VerifyReport:
+    from asyncchat.export import verify  # noqa: PLC0415 - heavy, and not needed for --help
+
+    async with contextlib.AsyncExitStack() as stack:
+        sandbox = connection.make_sandbox()
+        if sandbox is not None:
+            await stack.enter_async_context(sandbox)
+        client = await stack.enter_async_context(connection.make_client(sandbox))
+        observer = None if silent else stack.enter_context(show_progress(sys.stderr, verify_stand))
+        return await verify(
+            client,
+            flags["destination"],
+            messages=not flags["no_messages"],
+            **({} if flags["patience"] is None else {"patience": flags["patience"]}),
+            source=f"sandbox of seed {sandbox.seed}" if sandbox else None,
+            observer=observer,
+        )

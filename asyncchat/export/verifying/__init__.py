@@ -1,0 +1,1 @@
+"""Checking what a destination holds against the server."""

@@ -1,0 +1,89 @@
+"""Messages against the server: counted by conversation, and read where the counts differ."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Final, TypeAlias
+
+from asyncchat import AsyncPager, NotFoundError, RawRow
+from asyncchat.export.fetch import read_messages
+from asyncchat.export.side_by_side import side_by_side
+from asyncchat.export.verifying.by_window import AT_ONCE
+from asyncchat.export.verifying.findings import Findings
+
+_BLOCK: Final = 1_000
+"""Conversations whose stored messages are looked up together."""
+
+StoredIds: TypeAlias = Callable[[Collection[int]], Awaitable[Mapping[int, set[int]]]]
+
+
+class MessageCheck:
+    """Compares the messages of conversations.
+
+    Args:
+        messages_of: Makes the listing of a conversation's messages.
+        stored_ids: The ids of the messages that the destination holds of some conversations.
+        findings: Where differences are noted.
+
+    Attributes:
+        gone: Conversations that the server has not.
+        there: Those that it has.
+    """
+
+    def __init__(
+        self, messages_of: Callable[[int], AsyncPager[RawRow]], stored_ids: StoredIds, findings: Findings
+    ) -> None:
+        self._messages_of = messages_of
+        self._stored_ids = stored_ids
+        self._findings = findings
+        self.gone: set[int] = set()
+        self.there: set[int] = set()
+
+    async def compare(self, conversation_ids: Collection[int], counts: Mapping[int, int]) -> None:
+        """Compare the messages of some conversations.
+
+        Args:
+            conversation_ids: Whose.
+            counts: How many messages the destination holds of each.
+        """
+        self._findings.total = len(conversation_ids)
+        suspects: list[int] = []
+
+        async def count(conversation_id: int) -> None:
+            if await self._count(conversation_id) != counts.get(conversation_id, 0):
+                suspects.append(conversation_id)
+            self._findings.conversations += 1
+            self._findings.tell()
+
+        await side_by_side(count, conversation_ids, limit=AT_ONCE)
+        for at in range(0, len(suspects), _BLOCK):
+            await self._read_all(suspects[at : at + _BLOCK])
+
+    async def _count(self, conversation_id: int) -> int:
+        try:
+            count = await self._messages_of(conversation_id).count()
+        except NotFoundError:
+            self.gone.add(conversation_id)
+            return 0
+        self.there.add(conversation_id)
+        return count
+
+    async def _read_all(self, conversation_ids: Collection[int]) -> None:
+        stored = await self._stored_ids(conversation_ids)
+
+        async def read(conversation_id: int) -> None:
+            await self._read(conversation_id, stored[conversation_id])
+
+        await side_by_side(read, conversation_ids, limit=AT_ONCE)
+
+    async def _read(self, conversation_id: int, stored: set[int]) -> None:
+        name = f"messages of conversation {conversation_id}"
+        try:
+            found = self._findings.rows_of(await read_messages(self._messages_of(conversation_id), name))
+        except NotFoundError:  # it is gone, and so are they
+            found = {}
+        unknown = found.keys() - stored
+        missing = {row_id for row_id in unknown if found[row_id] <= self._findings.as_of}
+        self._findings.newer += len(unknown) - len(missing)
+        where = f"conversation {conversation_id}"
+        self._findings.note("messages", where, missing=missing, extra=stored - found.keys())

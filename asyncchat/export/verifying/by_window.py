@@ -1,0 +1,95 @@
+"""Conversations against the server: counted by windows of time, and read where the counts differ."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from asyncchat.export.fetch import IsThere, Listing, read_window
+from asyncchat.export.questions import Manner, Reading
+from asyncchat.export.side_by_side import side_by_side
+from asyncchat.export.verifying.findings import Findings
+from asyncchat.export.verifying.stored import Stored
+from asyncchat.export.windows import Span
+
+AT_ONCE: Final = 32
+
+_WINDOW_ROWS: Final = 1_000
+"""Conversations that are counted at once."""
+_READ_ROWS: Final = 200
+"""So few that they are read, and no longer counted by halves."""
+
+
+async def read_ids(
+    listing: Listing, span: Span, manner: Manner, findings: Findings, *, is_there: IsThere
+) -> dict[int, int]:
+    """The second of every row in a window, by id."""
+    found = await read_window(listing, span, manner, is_there=is_there)
+    if isinstance(found, Reading):
+        return findings.rows_of(found)
+    rows: dict[int, int] = {}
+    for part in found:
+        rows |= await read_ids(listing, part, manner, findings, is_there=is_there)
+    return rows
+
+
+class WindowCheck:
+    """Compares the conversations of a listing.
+
+    Args:
+        listing: Makes the listing of a window.
+        stored: What the destination holds of it, by time.
+        known: The ids of all conversations that it holds: also those whose time it keeps in another form.
+        manner: How the server's windows are read.
+        findings: Where differences are noted.
+        is_there: Tells whether there is a conversation of that id.
+    """
+
+    def __init__(
+        self,
+        listing: Listing,
+        stored: Stored,
+        *,
+        known: Collection[int],
+        manner: Manner,
+        findings: Findings,
+        is_there: IsThere,
+    ) -> None:
+        self._listing = listing
+        self._stored = stored
+        self._known = known
+        self._manner = manner
+        self._findings = findings
+        self._is_there = is_there
+        self._agreed: list[Span] = []
+
+    async def compare(self, span: Span) -> None:
+        """Compare all within a span."""
+        await side_by_side(self._compare, self._stored.windows(span, _WINDOW_ROWS), limit=AT_ONCE)
+
+    async def doubt(self, gone: Collection[int]) -> None:
+        """Read windows whose counts agreed, though it has turned out that the server has not all that they hold."""
+        doubtful = [span for span in self._agreed if not self._stored.ids(span).isdisjoint(gone)]
+        await side_by_side(self._read, doubtful, limit=AT_ONCE)
+
+    async def _compare(self, span: Span) -> None:
+        """Count a window; where the counts differ, halve it, and read it at last."""
+        there, here = await self._listing(span).count(), self._stored.count(span)
+        self._findings.windows += 1
+        self._findings.tell()
+        if there == here:
+            self._agreed.append(span)
+            return
+        halves = self._stored.halves(span) if max(there, here) > _READ_ROWS else None
+        if halves is None:
+            await self._read(span)
+            return
+        for half in halves:
+            await self._compare(half)
+
+    async def _read(self, span: Span) -> None:
+        found = await read_ids(self._listing, span, self._manner, self._findings, is_there=self._is_there)
+        claimed = self._stored.ids(Span(span.since, min(span.until, self._findings.as_of)))
+        missing = {row_id for row_id, second in found.items() if second <= self._findings.as_of}.difference(self._known)
+        extra = [row_id for row_id in sorted(claimed - found.keys()) if not await self._is_there(row_id)]
+        self._findings.note("conversations", f"window {span}", missing=missing, extra=extra)

@@ -1,0 +1,209 @@
+"""`verify`: is everything that a destination claims to hold there, and nothing else?"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
+
+import anyio.to_thread
+import attrs
+
+from asyncchat import (
+    AsyncClient,
+    AsyncPager,
+    ConfigurationError,
+    NotFoundError,
+    RawRow,
+)
+from asyncchat.export.destinations.base import Destination
+from asyncchat.export.destinations.choose import choose_destination
+from asyncchat.export.destinations.contents import Contents, Kept, Readable
+from asyncchat.export.probing.traits import Probe
+from asyncchat.export.questions import Manner
+from asyncchat.export.start import check_seconds, make_second
+from asyncchat.export.stopping import PATIENCE, RETRY
+from asyncchat.export.verifying.by_conversation import MessageCheck
+from asyncchat.export.verifying.by_window import WindowCheck, read_ids
+from asyncchat.export.verifying.findings import Findings
+from asyncchat.export.verifying.report import VerifyObserver, VerifyReport
+from asyncchat.export.verifying.stored import Stored
+from asyncchat.export.windows import Span
+
+T = TypeVar("T")
+
+
+async def verify(
+    client: AsyncClient,
+    destination: str | os.PathLike[str] | Destination,
+    *,
+    messages: bool = True,
+    patience: float = PATIENCE,
+    source: str | None = None,
+    observer: VerifyObserver | None = None,
+) -> VerifyReport:
+    """Check a finished export against the server: is a row missing, or one there that the server has not?
+
+    Conversations are counted by windows of 1,000, and messages by conversation, both at the server and in the
+    destination. Where the counts differ, windows are halved until they are small, read, and compared by ids. What has
+    come since the export is no difference; what was deleted since is one. Rows that are there are not compared field by
+    field, and a row that is missing in the very place where another one is too much shows only if that one is a
+    conversation, by its messages. Nothing is changed.
+
+    Args:
+        client: The server that the export came from.
+        destination: What `export` was given: a folder, a database's URL, or a `Destination` that has `contents()`.
+        messages: Whether messages are checked, which takes a request for each conversation.
+        patience: Seconds for which a server that answers nothing is waited for. 0: none.
+        source: What the export called the server; None: the client's base URL.
+        observer: Is called with each `VerifyProgress`, in the event loop.
+
+    Returns:
+        Where the two differ, by ids. `intact` is true where they do not.
+
+    Raises:
+        ConfigurationError: The destination holds no finished export, or one of another server.
+        ExportError: Another export writes to it, it cannot be read, or the server ignores the filters.
+        AsyncChatError: The server refused, or stopped answering.
+    """
+    try:
+        chosen = choose_destination(destination, format="jsonl", csv_raw=False)
+    finally:
+        del destination  # a URL may hold a password, and a traceback shows the locals of its frames
+    if not isinstance(chosen, Readable):
+        raise ConfigurationError(f"{type(chosen).__name__} cannot be read back: verifying needs its contents()")
+    patience = check_seconds(patience, "patience")
+    contents = await anyio.to_thread.run_sync(chosen.contents)
+    try:
+        _refuse_other_server(contents, source or client.base_url)
+        return await _Verification(client, contents, patience=patience, observer=observer).whole(messages=messages)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(contents.close)
+
+
+def _refuse_other_server(contents: Contents, source: str | None) -> None:
+    told = contents.report.query.source
+    if source is not None and source != told:
+        raise ConfigurationError(
+            f"{contents.report.destination} was exported from {told}, and this is {source}: ask that server, or say "
+            f"that it is the same (source={told!r})"
+        )
+
+
+class _Verification:
+    """One comparison of a destination with the server."""
+
+    def __init__(
+        self, client: AsyncClient, contents: Contents, *, patience: float, observer: VerifyObserver | None
+    ) -> None:
+        self._contents = contents
+        self._report = report = contents.report
+        self._query = report.query
+        self._findings = Findings(int(report.as_of.timestamp()), observer)
+        retry = attrs.evolve(RETRY, patience=patience)
+        self._client = client.with_options(retry=retry, deadline=None, hooks=[self._findings.on_event])
+        as_of, until = self._findings.as_of, make_second(self._query.until)
+        # One second more, as the export has read: the filter cuts off fractions of its own second.
+        self._span = Span(make_second(self._query.since), as_of if as_of == until else as_of + 1)
+        self._manner = _manner(report.probe)
+        self._rows: dict[str, int] = {}
+
+    async def whole(self, *, messages: bool) -> VerifyReport:
+        """Compare everything."""
+        began = time.monotonic()
+        await self._compare_models()
+        kept = await _read(lambda: list(self._contents.conversations()))
+        self._rows["conversations"] = len(kept)
+        checks = [self._window_check(model_id, kept) for model_id in self._query.model_ids or (None,)]
+        for check in checks:
+            await check.compare(self._span)
+        if messages and self._query.messages:
+            await self._compare_messages({each.id for each in kept}, checks)
+        damaged = await _read(self._contents.damaged)
+        return self._verdict(damaged, seconds=time.monotonic() - began)
+
+    def _verdict(self, damaged: list[str], *, seconds: float) -> VerifyReport:
+        findings = self._findings
+        return VerifyReport(
+            destination=self._report.destination,
+            query=self._query,
+            as_of=self._report.as_of,
+            rows=self._rows,
+            windows=findings.windows,
+            conversations=findings.conversations,
+            differences=tuple(findings.differences),
+            damaged=tuple(damaged),
+            uncertain=tuple(findings.uncertain),
+            newer=findings.newer,
+            requests=findings.requests,
+            retries=findings.retries,
+            seconds=seconds,
+        )
+
+    async def _compare_models(self) -> None:
+        """Compare the models, with one retry only: a wrong address or token is told at once."""
+        client = self._client.with_options(retry=1)
+
+        def listing(span: Span) -> AsyncPager[RawRow]:
+            return client.models.list(since=span.since_time, until=span.until_time).raw()
+
+        stored = await _read(self._contents.models)
+        self._rows["models"] = len(stored)
+        everything = Span(None, self._span.until)
+        found = await read_ids(listing, everything, self._manner, self._findings, is_there=self._is_there)
+        wanted = {row_id for row_id in found if not self._query.model_ids or row_id in self._query.model_ids}
+        self._findings.note("models", "all models", missing=wanted - stored, extra=stored - found.keys())
+
+    def _window_check(self, model_id: int | None, kept: list[Kept]) -> WindowCheck:
+        def listing(span: Span) -> AsyncPager[RawRow]:
+            conversations = self._client.conversations
+            return conversations.list(model_id=model_id, since=span.since_time, until=span.until_time).raw()
+
+        ours = [each for each in kept if model_id is None or each.model_id == model_id]
+        placed = [(each.second, each.id) for each in ours if each.second is not None]
+        stored = Stored(placed, overlap=self._manner.overlap)
+        return WindowCheck(
+            listing,
+            stored,
+            known={each.id for each in kept},
+            manner=attrs.evolve(self._manner, oldest=stored.oldest),
+            findings=self._findings,
+            is_there=self._is_there,
+        )
+
+    async def _is_there(self, conversation_id: int) -> bool:
+        try:
+            await self._client.conversations.get(conversation_id)
+        except NotFoundError:
+            return False
+        return True
+
+    async def _compare_messages(self, known: set[int], checks: list[WindowCheck]) -> None:
+        """Compare messages; what that shows of conversations is looked into."""
+        counts = await _read(self._contents.message_counts)
+        self._rows["messages"] = sum(counts.values())
+
+        async def stored_ids(conversation_ids: Collection[int]) -> Mapping[int, set[int]]:
+            return await _read(lambda: self._contents.message_ids(conversation_ids))
+
+        check = MessageCheck(lambda each: self._client.messages.list(each).raw(), stored_ids, self._findings)
+        await check.compare(known | counts.keys(), counts)
+        for windows in checks:
+            await windows.doubt(known & check.gone)
+        named = {row_id for each in self._findings.differences for row_id in each.missing}
+        self._findings.note("conversations", "messages that are there", missing=check.there - known - named)
+
+
+async def _read(function: Callable[[], T]) -> T:
+    """Read from the destination, in a thread."""
+    return await anyio.to_thread.run_sync(function)
+
+
+def _manner(probe: Probe | None) -> Manner:
+    """How the server's windows are read, by what the export found out."""
+    whole = probe is not None and probe.has_whole_seconds
+    cap = math.inf if probe is None or not probe.capped or probe.rows is None else probe.rows
+    return Manner(overlap=not whole, confirms=True, cap=cap)
