@@ -35,20 +35,25 @@ if TYPE_CHECKING:
 
 TOKEN: Final = "sandbox-token"  # noqa: S105 - it opens nothing
 AT_ONCE: Final = 32
+SIZES: Final = {"raw": (3_000, 47.0)}
+"""Conversations, and messages in each: smaller exports spend a good part of their time on beginning and ending."""
 
 
 def main() -> None:
     """Print what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["raw", "depth", "memory", "serve", "one"])
-    parser.add_argument("--conversations", type=int, default=2_000)
-    parser.add_argument("--messages", type=float, default=10.0, help="in a conversation on average")
+    parser.add_argument("--conversations", type=int, help="3,000 for raw, else 2,000")
+    parser.add_argument("--messages", type=float, help="in a conversation on average; 47 for raw, else 10")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that the server takes for an answer")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--format", default="jsonl")
     parser.add_argument("--database", default=":memory:", help="a file: made on first use, and used again")
     parser.add_argument("--base-url", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    conversations, messages = SIZES.get(given.what, (2_000, 10.0))
+    given.conversations = conversations if given.conversations is None else given.conversations
+    given.messages = messages if given.messages is None else given.messages
     if given.what == "serve":
         _serve(given)
     elif given.what == "one":

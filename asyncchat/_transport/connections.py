@@ -6,7 +6,7 @@ import os
 import select
 import warnings
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import aiohttp
 
@@ -40,7 +40,7 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, ssl: ssl_module.SSLContext | None) -> None:
         super().__init__(limit=0, ssl=True if ssl is None else ssl, keepalive_timeout=_KEPT_SECONDS)
-        self._used: WeakSet[ResponseHandler] = WeakSet()
+        self._used: WeakKeyDictionary[ResponseHandler, Callable[[], bool]] = WeakKeyDictionary()
         self._process = os.getpid()
 
     def __del__(self, _warnings: Any = warnings, getpid: Callable[[], int] = os.getpid) -> None:
@@ -57,26 +57,28 @@ class Connector(aiohttp.TCPConnector):
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
-            if protocol is None or protocol not in self._used:
-                break
-            if not protocol.should_close and not _readable(protocol):
+            if protocol is None:
+                return connection
+            is_readable = self._used.get(protocol)
+            if is_readable is None:
+                self._used[protocol] = _watch(protocol)
+                return connection
+            if not protocol.should_close and not is_readable():
                 return connection
             connection.close()
-        if protocol is not None:
-            self._used.add(protocol)
-        return connection
 
 
-def _readable(protocol: ResponseHandler) -> bool:
-    """Whether something waits in the socket: bytes that nobody asked for, or the end."""
+def _watch(protocol: ResponseHandler) -> Callable[[], bool]:
+    """What tells whether something waits in the socket: bytes that nobody asked for, or the end."""
     socket = protocol.transport.get_extra_info("socket") if protocol.transport else None
     if socket is None:
-        return False
+        return lambda: False
+    descriptor = socket.fileno()
     if not hasattr(select, "poll"):
-        return bool(select.select([socket], [], [], 0)[0])
+        return lambda: bool(select.select([descriptor], [], [], 0)[0])
     waiting = select.poll()
-    waiting.register(socket, select.POLLIN)
-    return bool(waiting.poll(0))
+    waiting.register(descriptor, select.POLLIN)
+    return lambda: bool(waiting.poll(0))
 
 
 async def send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

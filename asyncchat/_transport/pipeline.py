@@ -78,7 +78,7 @@ class Pipeline:
 
     async def _until_done(self, call: Call, read: Callable[[Response], T]) -> T:
         while True:
-            while (wait := self._held(call)) > 0:
+            while (wait := self._held(call, self._clock.monotonic())) > 0:
                 await self._clock.sleep(min(wait, _GLANCE) if call.options.retry.patience else wait)
             await self._slots.take(first=call.attempt > 0)
             try:
@@ -93,13 +93,12 @@ class Pipeline:
             if delay > 0:
                 await self._clock.sleep(delay)
 
-    def _held(self, call: Call) -> float:
+    def _held(self, call: Call, now: float) -> float:
         """Seconds until a pause ends, or in an outage the next probe may go, as far as that is known.
 
         Raises:
             APIStatusError: The pause is longer than the call can wait.
         """
-        now = self._clock.monotonic()
         held = self._load.held(now, patient=call.options.retry.patience > 0)
         if held > 0:
             pause = self._load.pause.wait(now)
@@ -112,22 +111,23 @@ class Pipeline:
 
         Only the first in the queue has its eye on the clock: who is cancelled leaves no place empty.
         """
-        if self._turn.locked() or self._load.place(self._clock.monotonic()) > 0:
+        now = self._clock.monotonic()
+        if self._turn.locked() or self._load.place(now) > 0:
             async with self._turn:
-                while (wait := self._load.place(self._clock.monotonic())) > 0:
+                while (wait := self._load.place(now := self._clock.monotonic())) > 0:
                     await self._clock.sleep(min(wait, _GLANCE))
-                return self._departs(call)
-        return self._departs(call)
+                return self._departs(call, now)
+        return self._departs(call, now)
 
-    def _departs(self, call: Call) -> bool:
-        if self._held(call) > 0:
+    def _departs(self, call: Call, now: float) -> bool:
+        if self._held(call, now) > 0:
             return False
-        self._load.depart(self._clock.monotonic())
+        self._load.depart(now)
+        call.attempt += 1
+        call.sent_at = now
         return True
 
     async def _attempt(self, call: Call, read: Callable[[Response], T]) -> T:
-        call.attempt += 1
-        call.sent_at = self._clock.monotonic()
         response = await self._sender.send(call)
         error = None
         if not response.is_success:
