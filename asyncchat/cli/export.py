@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asyncchat.cli.options import Connection, connection_options, take_connection
+from asyncchat.cli.options import Connection, connection_options, opened, take_connection
 from asyncchat.cli.render import export_stand, show_progress, summary, where_it_is_told
 from asyncchat.cli.running import EndedError, Terminated, run_async
 from asyncchat.cli.wording import wording
@@ -80,23 +80,20 @@ def _run(main: Coroutine[Any, Any, ExportReport], goes_on: str) -> ExportReport:
 async def _export(connection: Connection, flags: dict[str, Any], *, silent: bool) -> ExportReport:
     from asyncchat.export import export  # noqa: PLC0415 - heavy, and not needed for --help
 
-    async with contextlib.AsyncExitStack() as stack:
-        sandbox = connection.make_sandbox()
-        if sandbox is not None:
-            await stack.enter_async_context(sandbox)
-        client = await stack.enter_async_context(connection.make_client(sandbox))
-        observer = None if silent else stack.enter_context(show_progress(sys.stderr, export_stand))
-        return await export(
-            client,
-            flags["destination"],
-            format=flags["format"],
-            since=flags["since"],
-            until=flags["until"],
-            models=flags["models"],
-            messages=not flags["no_messages"],
-            fresh=flags["fresh"],
-            csv_raw=flags["csv_raw"],
-            **{name: flags[name] for name in ("lag", "patience") if flags[name] is not None},
-            source=f"sandbox of seed {sandbox.seed}" if sandbox else None,
-            observer=observer,
-        )
+    drawn = contextlib.nullcontext() if silent else show_progress(sys.stderr, export_stand)
+    async with opened(connection) as (client, source):
+        with drawn as observer:
+            return await export(
+                client,
+                flags["destination"],
+                format=flags["format"],
+                since=flags["since"],
+                until=flags["until"],
+                models=flags["models"],
+                messages=not flags["no_messages"],
+                fresh=flags["fresh"],
+                csv_raw=flags["csv_raw"],
+                **{name: flags[name] for name in ("lag", "patience") if flags[name] is not None},
+                source=source,
+                observer=observer,
+            )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
@@ -79,6 +80,17 @@ class Connection:
             given["timeout"] = self.timeout or TIMEOUT
         given = {name: value for name, value in given.items() if value is not None}
         return AsyncClient(base_url, token=token, auth=auth, ssl=self.ca_file, profile=profile, **given)
+
+
+@contextlib.asynccontextmanager
+async def opened(connection: Connection) -> AsyncIterator[tuple[AsyncClient, str | None]]:
+    """The client, with the sandbox that it was asked for, and what reports call its server; None: by its base URL."""
+    async with contextlib.AsyncExitStack() as stack:
+        sandbox = connection.make_sandbox()
+        if sandbox is not None:
+            await stack.enter_async_context(sandbox)
+        client = await stack.enter_async_context(connection.make_client(sandbox))
+        yield client, f"sandbox of seed {sandbox.seed}" if sandbox else None
 
 
 def connection_options(command: F) -> F:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asyncchat.cli.options import Connection, connection_options, take_connection
+from asyncchat.cli.options import Connection, connection_options, opened, take_connection
 from asyncchat.cli.render import show_progress, verdict, verify_stand
 from asyncchat.cli.running import EndedError, Terminated, run_async
 
@@ -58,17 +58,14 @@ def verify_command(**flags: Any) -> int:
 async def _verify(connection: Connection, flags: dict[str, Any], *, silent: bool) -> VerifyReport:
     from asyncchat.export import verify  # noqa: PLC0415 - heavy, and not needed for --help
 
-    async with contextlib.AsyncExitStack() as stack:
-        sandbox = connection.make_sandbox()
-        if sandbox is not None:
-            await stack.enter_async_context(sandbox)
-        client = await stack.enter_async_context(connection.make_client(sandbox))
-        observer = None if silent else stack.enter_context(show_progress(sys.stderr, verify_stand))
-        return await verify(
-            client,
-            flags["destination"],
-            messages=not flags["no_messages"],
-            **({} if flags["patience"] is None else {"patience": flags["patience"]}),
-            source=f"sandbox of seed {sandbox.seed}" if sandbox else None,
-            observer=observer,
-        )
+    drawn = contextlib.nullcontext() if silent else show_progress(sys.stderr, verify_stand)
+    async with opened(connection) as (client, source):
+        with drawn as observer:
+            return await verify(
+                client,
+                flags["destination"],
+                messages=not flags["no_messages"],
+                **({} if flags["patience"] is None else {"patience": flags["patience"]}),
+                source=source,
+                observer=observer,
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import attrs
@@ -19,7 +20,7 @@ from asyncchat import (
     RawRow,
 )
 from asyncchat.export.destinations.base import Batch
-from asyncchat.export.fetch import Listing, read_messages, read_window
+from asyncchat.export.fetch import Listing, is_there, read_messages, read_window
 from asyncchat.export.ledger import Ledger, Plan
 from asyncchat.export.progress import Tally
 from asyncchat.export.questions import Manner, Reading
@@ -146,7 +147,7 @@ class Engine:
             self._conversations_of(item.model_id),
             item.span,
             attrs.evolve(self._manner, steps=steps),
-            is_there=self._is_there,
+            is_there=functools.partial(is_there, self._client),
         )
         if not isinstance(found, Reading):
             self._ledger.split(item, found)
@@ -175,17 +176,9 @@ class Engine:
             try:
                 return await read_messages(pager, str(item))
             except NotFoundError:
-                if not await self._is_there(item.id):
+                if not await is_there(self._client, item.id):
                     break
         return None
-
-    async def _is_there(self, conversation_id: int) -> bool:
-        """Whether there is a conversation of that id, now."""
-        try:
-            await self._client.conversations.get(conversation_id)
-        except NotFoundError:
-            return False
-        return True
 
     # ---- what came of it
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator
 from typing import Final, TypeAlias, TypeVar
 
-from asyncchat import AsyncPager, NotFoundError, RawRow
+from asyncchat import AsyncClient, AsyncPager, NotFoundError, RawRow
 from asyncchat.export.planning import plan_listing, plan_window
 from asyncchat.export.questions import (
     Answer,
@@ -65,6 +65,19 @@ async def read_messages(pager: AsyncPager[RawRow], name: str) -> Reading:
         AsyncChatError: A page could not be fetched.
     """
     return await _follow(plan_listing(name), lambda question: _ask(pager, question))
+
+
+async def is_there(client: AsyncClient, conversation_id: int) -> bool:
+    """Whether there is a conversation of that id, now.
+
+    Raises:
+        AsyncChatError: The server could not be asked.
+    """
+    try:
+        await client.conversations.get(conversation_id)
+    except NotFoundError:
+        return False
+    return True
 
 
 async def _follow(plan: Generator[Questions, Answers, T], ask: _Ask) -> T:

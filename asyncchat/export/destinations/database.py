@@ -14,7 +14,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import attrs
 
-from asyncchat import ConfigurationError, ExportError
+from asyncchat import ExportError
 from asyncchat.export.destinations.base import Batch, Opened
 from asyncchat.export.destinations.columns import to_values
 from asyncchat.export.destinations.database_contents import DatabaseContents
@@ -22,15 +22,14 @@ from asyncchat.export.destinations.holding import (
     MAIN,
     NEW,
     SCHEMA,
-    Held,
-    from_texts,
     kinds_held,
     plan,
     table_of,
     to_text,
 )
+from asyncchat.export.destinations.inventory import compare, find_exports, finished
 from asyncchat.export.destinations.store import Store, Values
-from asyncchat.export.destinations.tables import EXPORTS, MARKS, NAMES, admin_tables, indexes, table
+from asyncchat.export.destinations.tables import EXPORTS, MARKS, admin_tables, indexes, table
 from asyncchat.export.report import KINDS, ExportReport, Query
 
 P = ParamSpec("P")
@@ -38,12 +37,6 @@ R = TypeVar("R")
 
 _BLOCK_BYTES: Final = 4 * 2**20
 """So much JSON of rows is held before it is handed to the database."""
-
-_READ_EXPORTS: Final = (
-    f"SELECT place, layout, CAST(query AS TEXT), CAST(report AS TEXT), "  # noqa: S608 - our own names
-    f"(SELECT count(*) FROM {MARKS} WHERE {MARKS}.place = {EXPORTS}.place) FROM {EXPORTS}"
-)
-_EXPORTS_COLUMNS: Final = ("place", "layout", "query", "report")
 
 
 def _guarded(
@@ -131,11 +124,13 @@ class Database:
 
     @_guarded
     def _open(self, query: Query, *, fresh: bool) -> Opened:
-        held = self._held()
+        held = find_exports(self._store)
         todo = plan(query, held, fresh=fresh, name=self.name)
         if todo.place is None:
-            self._check(held[MAIN])
-            return Opened(report=held[MAIN].report)
+            report = held[MAIN].report
+            assert report is not None
+            compare(self._store, report, MAIN, "begin a fresh export, which replaces it")
+            return Opened(report=report)
         self._store.prepare()
         self._place, self._kinds = todo.place, kinds_held(query)
         self._begin()
@@ -170,50 +165,11 @@ class Database:
 
     @_guarded
     def _finished(self) -> ExportReport:
-        held = self._held().get(MAIN)
-        if held is None or held.report is None:
-            if not self._store.names(NAMES):
-                self._store.forget()
-            raise ConfigurationError(f"{self.name} holds no finished export: give the database of one")
-        return held.report
+        return finished(self._store)
 
     @_guarded
     def _ask(self, sql: str, values: Values) -> list[Values]:
         return self._run(sql, values)
-
-    def _held(self) -> dict[str, Held]:
-        """The exports that are there, by place."""
-        taken = self._store.names((*NAMES, *self._store.own_names))
-        if EXPORTS in taken and self._store.columns(EXPORTS) != _EXPORTS_COLUMNS:
-            raise self._foreign(EXPORTS)
-        rows = self._run(_READ_EXPORTS) if {EXPORTS, MARKS} <= taken else []
-        held = {place: from_texts(self.name, *row) for place, *row in rows}
-        own = {table_of(kind, place) for place, export in held.items() for kind in kinds_held(export.query)}
-        own |= {EXPORTS, MARKS} if EXPORTS in taken else set()
-        is_finished = MAIN in held and held[MAIN].report is not None
-        for name in sorted(taken - own - set(self._store.own_names if is_finished else ())):
-            raise self._foreign(name)
-        for name in sorted(own - taken):
-            raise ExportError(f"{self.name} has lost the table {name}: drop what is left of the export ({EXPORTS} too)")
-        return held
-
-    def _foreign(self, name: str) -> ConfigurationError:
-        return ConfigurationError(
-            f"{self.name} holds a table {name} that is no export's: give another database, or rename it"
-        )
-
-    def _check(self, held: Held) -> None:
-        """See that a finished export is as it was left."""
-        assert held.report is not None
-        self._compare(held.report, MAIN, "begin a fresh export, which replaces it")
-
-    def _compare(self, report: ExportReport, place: str, advice: str) -> None:
-        for kind in kinds_held(report.query):
-            ((count,),) = self._run(f"SELECT count(*) FROM {table_of(kind, place)}")  # noqa: S608 - our own names
-            if count != report.rows.get(kind, 0):
-                raise ExportError(
-                    f"{self.name} holds {count} rows of {kind} where {report.rows.get(kind, 0)} were written: {advice}"
-                )
 
     def _make(self, query: Query) -> None:
         for statement in admin_tables(self._store.dialect):
@@ -274,7 +230,7 @@ class Database:
         self._flush()
         self._begin()
         report = attrs.evolve(report, parts=())
-        self._compare(report, self._place, "export again")
+        compare(self._store, report, self._place, "export again")
         if self._place == NEW:
             self._swap()
         for kind in self._kinds:

@@ -21,7 +21,7 @@ _READ_ROWS: Final = 200
 
 
 async def read_ids(
-    listing: Listing, span: Span, manner: Manner, findings: Findings, *, is_there: IsThere
+    listing: Listing, span: Span, manner: Manner, findings: Findings, *, is_there: IsThere | None = None
 ) -> dict[int, int]:
     """The second of every row in a window, by id."""
     found = await read_window(listing, span, manner, is_there=is_there)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import time
@@ -15,12 +16,12 @@ from asyncchat import (
     AsyncClient,
     AsyncPager,
     ConfigurationError,
-    NotFoundError,
     RawRow,
 )
 from asyncchat.export.destinations.base import Destination
 from asyncchat.export.destinations.choose import choose_destination
 from asyncchat.export.destinations.contents import Contents, Kept, Readable
+from asyncchat.export.fetch import is_there
 from asyncchat.export.probing.traits import Probe
 from asyncchat.export.questions import Manner
 from asyncchat.export.start import check_seconds, make_second
@@ -153,7 +154,7 @@ class _Verification:
         stored = await _read(self._contents.models)
         self._rows["models"] = len(stored)
         everything = Span(None, self._span.until)
-        found = await read_ids(listing, everything, self._manner, self._findings, is_there=self._is_there)
+        found = await read_ids(listing, everything, Manner(), self._findings)
         wanted = {row_id for row_id in found if not self._query.model_ids or row_id in self._query.model_ids}
         self._findings.note("models", "all models", missing=wanted - stored, extra=stored - found.keys())
 
@@ -171,15 +172,8 @@ class _Verification:
             known={each.id for each in kept},
             manner=attrs.evolve(self._manner, oldest=stored.oldest),
             findings=self._findings,
-            is_there=self._is_there,
+            is_there=functools.partial(is_there, self._client),
         )
-
-    async def _is_there(self, conversation_id: int) -> bool:
-        try:
-            await self._client.conversations.get(conversation_id)
-        except NotFoundError:
-            return False
-        return True
 
     async def _compare_messages(self, known: set[int], checks: list[WindowCheck]) -> None:
         """Compare messages; what that shows of conversations is looked into."""
