@@ -85,6 +85,6 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks/sync.py")
     session.run("python", "benchmarks/databases.py")
     session.run("python", "benchmarks/destinations.py")
-    for what in ("raw", "depth", "memory"):
+    for what in ("raw", "depth", "memory", "verify"):
         session.run("python", "benchmarks/export.py", what)
     session.run("python", "benchmarks/sandbox.py", *session.posargs)

@@ -7,14 +7,17 @@ processes of their own too, whose peak memory is theirs alone.
   their bytes: rounds take turns, the figure is the median of the ratios.
 * `depth`: all conversations by windows, over a plain walk of their pages as many at once.
 * `memory`: the peak memory of exports of two sizes.
+* `verify`: what it takes to check an export that is intact, and one with rows missing in three windows.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import resource
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -27,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 
 from asyncchat import AsyncClient, Event, RequestEvent
-from asyncchat.export import export
+from asyncchat.export import VerifyReport, export, verify
 from asyncchat.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ SIZES: Final = {"raw": (3_000, 47.0)}
 def main() -> None:
     """Print what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["raw", "depth", "memory", "serve", "one"])
+    parser.add_argument("what", choices=["raw", "depth", "memory", "verify", "serve", "one"])
     parser.add_argument("--conversations", type=int, help="3,000 for raw, else 2,000")
     parser.add_argument("--messages", type=float, help="in a conversation on average; 47 for raw, else 10")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that the server takes for an answer")
@@ -59,7 +62,7 @@ def main() -> None:
     elif given.what == "one":
         asyncio.run(_one(given.base_url, given.format, messages=given.messages > 0))
     else:
-        {"raw": _raw, "depth": _depth, "memory": _memory}[given.what](given)
+        {"raw": _raw, "depth": _depth, "memory": _memory, "verify": _verify}[given.what](given)
 
 
 def _serve(given: argparse.Namespace) -> None:
@@ -193,6 +196,44 @@ async def _one(base_url: str, form: str, *, messages: bool) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     told = {"rows": dict(report.rows), "seconds": report.seconds, "peak": peak, "certified": report.certified}
     print(json.dumps(told))
+
+
+# ---- verify
+
+
+def _verify(given: argparse.Namespace) -> None:
+    with _sandbox(given, given.conversations) as base_url:
+        asyncio.run(_verified(base_url, messages=given.messages > 0))
+
+
+async def _verified(base_url: str, *, messages: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        target = f"sqlite:///{folder}/chats.db"
+        async with AsyncClient(base_url, token=TOKEN) as chat:
+            report = await export(chat, target, messages=messages)
+            print(f"exported {dict(report.rows)} in {report.seconds:.1f} s, {report.requests:,} requests")
+            _tell("intact", await verify(chat, target))
+            lost = _damage(Path(folder) / "chats.db")
+            found = await verify(chat, target)
+            _tell("damaged", found)
+    exactly = {row_id for each in found.differences for row_id in each.missing} == lost and not found.extra
+    print(f"the {len(lost)} rows that were taken out, and nothing else, found: {exactly}")
+
+
+def _damage(database: Path) -> set[int]:
+    """Take conversations out in three places."""
+    with contextlib.closing(sqlite3.connect(database)) as held, held:
+        ids = [row_id for (row_id,) in held.execute("SELECT id FROM conversations ORDER BY created_at, id")]
+        lost = {ids[len(ids) * part // 10] for part in (1, 5, 9)} | {ids[len(ids) // 2 + 1]}
+        held.executemany("DELETE FROM conversations WHERE id = ?", [(row_id,) for row_id in lost])
+    return lost
+
+
+def _tell(what: str, report: VerifyReport) -> None:
+    print(
+        f"{what:<8} intact: {report.intact}, {report.requests:,} requests, {report.windows:,} windows, "
+        f"{report.seconds:.1f} s"
+    )
 
 
 if __name__ == "__main__":
