@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +61,19 @@ def test_a_damaged_export(capsys: pytest.CaptureFixture[str], box: Sandbox, fold
     assert (
         invoke(capsys, "verify", folder, "--no-messages").out.count("NO: 0 rows missing") == 1
     )  # but a file is damaged
+
+
+def test_a_repair(capsys: pytest.CaptureFixture[str], box: Sandbox, folder: Path, tmp_path: Path) -> None:
+    """A database is whole again, which the exit code and the summary say; of a folder it is said what to do."""
+    target = f"sqlite:///{tmp_path}/chats.db"
+    assert invoke(capsys, "export", target, "--quiet").code == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "chats.db")) as held, held:
+        held.execute("DELETE FROM conversations WHERE id = (SELECT max(id) FROM conversations)")
+    done = invoke(capsys, "verify", target, "--repair")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith("    - 1 rows that were missing have been put in\n")
+    assert invoke(capsys, "verify", target, "--quiet").code == 0
+    assert "export anew" in complaint(invoke(capsys, "verify", folder, "--repair"), 2)
 
 
 def test_a_place_without_an_export(capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path) -> None:

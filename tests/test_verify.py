@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from database_rows import connection
+from database_rows import connection, held
 from export_api import START, FakeApi, conversation, drop_lines, left, message, stamp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,13 +75,13 @@ async def test_a_database_that_is_whole_and_one_that_is_not(box: Sandbox, databa
         rows: list[Any] = list(box.truth("messages"))
         conversations = [row["id"] for row in box.truth("conversations")]
         lost, gone = rows[7], conversations[11]
-        with contextlib.closing(connection(database)) as held:
+        with contextlib.closing(connection(database)) as opened:
             for statement in (
                 f"DELETE FROM messages WHERE id = {lost['id']}",  # noqa: S608 - ours
                 f"DELETE FROM conversations WHERE id = {gone}",  # noqa: S608
                 f"INSERT INTO messages (id, conversation_id) VALUES (77, {rows[0]['conversation_id']})",  # noqa: S608
             ):
-                held.execute(statement)
+                opened.execute(statement)
         found = await verify(chat, database)
     assert not found.intact
     assert ("conversations", (gone,), ()) in told(found)
@@ -89,6 +89,79 @@ async def test_a_database_that_is_whole_and_one_that_is_not(box: Sandbox, databa
         Difference(kind="messages", where=f"conversation {lost['conversation_id']}", missing=(lost["id"],)),
         Difference(kind="messages", where=f"conversation {rows[0]['conversation_id']}", extra=(77,)),
     }
+
+
+@pytest.mark.asyncio
+async def test_a_database_is_repaired(box: Sandbox, database: str) -> None:
+    """What is missing is put in, as the export would have; what is extra stays, and is named."""
+    ids = [row["id"] for row in box.truth("conversations")]
+    async with AsyncClient(box.base_url, token=box.token, auth=box.auth) as chat:
+        await export(chat, database)
+        before = held(database)
+        with contextlib.closing(connection(database)) as opened:
+            opened.execute(f"DELETE FROM conversations WHERE id IN ({ids[3]}, {ids[9]})")  # noqa: S608 - ours
+            opened.execute(f"DELETE FROM messages WHERE conversation_id IN ({ids[3]}, {ids[20]})")  # noqa: S608
+            opened.execute("DELETE FROM models WHERE id = (SELECT min(id) FROM models)")
+        found = await verify(chat, database, repair=True)
+        assert (found.intact, found.mended) == (False, True)
+        assert sum(found.repaired.values()) == found.missing > 3
+        assert held(database) == before
+        assert (await verify(chat, database)).intact
+        assert (await export(chat, database)).reused
+        with contextlib.closing(connection(database)) as opened:
+            opened.execute(f"INSERT INTO messages (id, conversation_id) VALUES (77, {ids[0]})")  # noqa: S608
+            opened.execute(f"DELETE FROM conversations WHERE id = {ids[7]}")  # noqa: S608
+        found = await verify(chat, database, repair=True)
+        assert (found.mended, dict(found.repaired), found.extra) == (False, {"conversations": 1}, 1)
+
+
+def test_a_repaired_database_finds_words_again(box: Sandbox, tmp_path: Path) -> None:
+    """The full-text search over messages knows the rows that were put in."""
+    target = f"sqlite:///{tmp_path}/chats.db"
+    row: Any = next(row for row in box.truth("messages") if str(row["message"]).isascii())
+    word = max(str(row["message"]).split(), key=len)
+    search = ("SELECT count(*) FROM messages_fts WHERE messages_fts MATCH ?", (f'"{word}"',))
+    with Client(box.base_url, token=box.token, auth=box.auth) as chat:
+        twins.export(chat, target)
+        with contextlib.closing(connection(target)) as opened:
+            count = opened.execute(*search).fetchall()
+            opened.execute("DELETE FROM messages WHERE id = ?", (row["id"],))
+        assert twins.verify(chat, target, repair=True).mended
+    with contextlib.closing(connection(target)) as opened:
+        assert opened.execute(*search).fetchall() == count
+
+
+@pytest.mark.asyncio
+async def test_a_repair_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All rows are put in, or none: also when the last step fails."""
+    api, target = FakeApi.of(20), f"sqlite:///{tmp_path}/chats.db"
+    async with api.client() as chat:
+        await export(chat, target)
+        with contextlib.closing(connection(target)) as opened:
+            opened.execute("DELETE FROM conversations WHERE id < 5")
+        before = held(target)
+
+        def fail(_store: object) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("asyncchat.export.destinations.sqlite._SQLite.index", fail)
+            with pytest.raises(ExportError, match="disk I/O error"):
+                await verify(chat, target, repair=True)
+        assert held(target) == before
+        assert (await verify(chat, target, repair=True)).mended
+
+
+@pytest.mark.asyncio
+async def test_a_folder_is_not_repaired(tmp_path: Path) -> None:
+    """It is told at once what to do instead, before anything is asked."""
+    api = FakeApi.of(3)
+    async with api.client() as chat:
+        await export(chat, tmp_path / "out")
+        api.requests.clear()
+        with pytest.raises(ConfigurationError, match="export anew with fresh=True"):
+            await verify(chat, tmp_path / "out", repair=True)
+    assert api.requests == []
 
 
 @pytest.mark.asyncio
@@ -150,7 +223,12 @@ async def test_what_came_late_is_missing(tmp_path: Path) -> None:
         api.models.append({"id": 2, "name": "late", "created_at": stamp(START + 1)})
 
     found = await exported_and_verified(api, tmp_path / "out", happens)
-    assert told(found) == [("conversations", (99,), ()), ("messages", (7_500,), ()), ("models", (2,), ())]
+    assert told(found) == [
+        ("conversations", (99,), ()),
+        ("messages", (7_500,), ()),
+        ("messages", (99_000,), ()),
+        ("models", (2,), ()),
+    ]
 
 
 # ---- windows
@@ -339,6 +417,6 @@ def test_the_blocking_twin(box: Sandbox, tmp_path: Path) -> None:
     """Finds what the other finds."""
     with Client(box.base_url, token=box.token, auth=box.auth) as chat:
         twins.export(chat, f"sqlite:///{tmp_path}/out.db")
-        with contextlib.closing(sqlite3.connect(tmp_path / "out.db")) as held, held:
-            held.execute("DELETE FROM conversations WHERE id = (SELECT min(id) FROM conversations)")
+        with contextlib.closing(sqlite3.connect(tmp_path / "out.db")) as opened, opened:
+            opened.execute("DELETE FROM conversations WHERE id = (SELECT min(id) FROM conversations)")
         assert twins.verify(chat, f"sqlite:///{tmp_path}/out.db").missing == 1

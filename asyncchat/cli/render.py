@@ -137,6 +137,8 @@ def verdict(report: VerifyReport) -> str:
     lines.append(f"  intact        NO: {report.missing:,} rows missing, {report.extra:,} extra")
     found = [*map(_difference, report.differences), *(f"{safe(name)}: damaged" for name in report.damaged)]
     found += [f"cannot tell: {safe(doubt)}" for doubt in report.uncertain]
+    if report.repaired:
+        found.append(f"{sum(report.repaired.values()):,} rows that were missing have been put in")
     more = len(found) - _DOUBTS_SHOWN
     rest = [f"    - and {more:,} more: see --json"] if more > 0 else []
     return "\n".join([*lines, *(f"    - {each}" for each in found[:_DOUBTS_SHOWN]), *rest])

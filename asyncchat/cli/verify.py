@@ -23,6 +23,7 @@ _DIFFERENT = 3
 @click.command(name="verify")
 @click.argument("destination", metavar="DEST")
 @click.option("--no-messages", is_flag=True, help="Leave the messages out: they take a request for each conversation.")
+@click.option("--repair", is_flag=True, help="Put in what is missing. For databases.")
 @click.option("--patience", type=float, metavar="SECONDS", help="Wait for a server that is down.  [default: 300]")
 @connection_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, with every id.")
@@ -32,7 +33,7 @@ def verify_command(**flags: Any) -> int:
 
     DEST is what `asyncchat export` was given. Conversations are counted by windows of time, messages by conversation;
     where counts differ, ids are compared. What has come since the export is no difference; what was deleted is one.
-    Nothing is changed. Exit code 3: something is missing, extra, damaged, or could not be told.
+    Nothing is changed without --repair. Exit code 3: something is missing, extra, damaged, or could not be told.
 
     \b
     Try it:  asyncchat export ./chat-export --sandbox
@@ -40,19 +41,20 @@ def verify_command(**flags: Any) -> int:
     """  # noqa: D301 - click reads the backspace
     as_json, quiet = flags.pop("as_json"), flags.pop("quiet")
     connection = take_connection(flags)
+    changed = "what was missing is put in as a whole, or not at all" if flags["repair"] else "nothing was changed"
     try:
         report = run_async(_verify(connection, flags, silent=quiet or as_json))
     except KeyboardInterrupt:
-        raise EndedError("interrupted: nothing was changed", 128 + signal.SIGINT) from None
+        raise EndedError(f"interrupted: {changed}", 128 + signal.SIGINT) from None
     except Terminated:
-        raise EndedError("terminated: nothing was changed", 128 + signal.SIGTERM) from None
+        raise EndedError(f"terminated: {changed}", 128 + signal.SIGTERM) from None
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))
     elif not quiet:
         click.echo(verdict(report))
-    elif not report.intact:
+    elif not (report.intact or report.mended):
         click.echo(f"asyncchat: {report.missing} rows missing, {report.extra} extra: see --json", err=True)
-    return 0 if report.intact else _DIFFERENT
+    return 0 if report.intact or report.mended else _DIFFERENT
 
 
 async def _verify(connection: Connection, flags: dict[str, Any], *, silent: bool) -> VerifyReport:
@@ -65,6 +67,7 @@ async def _verify(connection: Connection, flags: dict[str, Any], *, silent: bool
                 client,
                 flags["destination"],
                 messages=not flags["no_messages"],
+                repair=flags["repair"],
                 **({} if flags["patience"] is None else {"patience": flags["patience"]}),
                 source=source,
                 observer=observer,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import attrs
 
+from asyncchat.export.destinations.base import Batch
 from asyncchat.export.report import ExportReport
 
 
@@ -33,6 +34,11 @@ class Contents(Protocol):
         """What the export said of itself."""
         ...
 
+    @property
+    def can_mend(self) -> bool:
+        """Whether rows can be put into it."""
+        ...
+
     def damaged(self) -> list[str]:
         """Files that are not as the export left them."""
         ...
@@ -51,6 +57,14 @@ class Contents(Protocol):
 
     def message_ids(self, conversation_ids: Collection[int]) -> Mapping[int, set[int]]:
         """The ids of messages of some conversations."""
+        ...
+
+    def mend(self, batches: Sequence[Batch]) -> None:
+        """Put rows into it that it lacks, all of them or none.
+
+        Raises:
+            ExportError: It failed, or is of a kind that rows are not put into.
+        """
         ...
 
     def close(self) -> None:

@@ -161,11 +161,27 @@ class Database:
         finally:
             if not is_open:
                 self.close()
-        return DatabaseContents(self._store, report, ask=self._ask, close=self.close)
+        return DatabaseContents(self._store, report, ask=self._ask, mend=self._mend, close=self.close)
 
     @_guarded
     def _finished(self) -> ExportReport:
         return finished(self._store)
+
+    @_guarded
+    def _mend(self, batches: Sequence[Batch]) -> None:
+        """Put rows into the finished export, and into its report how many there are now: in one transaction."""
+        report = finished(self._store)
+        self._store.prepare()
+        self._place, self._kinds = MAIN, kinds_held(report.query)
+        for batch in batches:
+            self._take(batch)
+        self._flush()
+        self._begin()
+        counts = {kind: self._run(f"SELECT count(*) FROM {kind}")[0][0] for kind in self._kinds}  # noqa: S608
+        self._store.index()
+        values = (to_text(attrs.evolve(report, rows=counts)), MAIN)
+        self._run(f"UPDATE {EXPORTS} SET report = ? WHERE place = ?", values)  # noqa: S608
+        self._commit()
 
     @_guarded
     def _ask(self, sql: str, values: Values) -> list[Values]:
@@ -195,6 +211,9 @@ class Database:
         Raises:
             ExportError: The database failed.
         """
+        self._take(batch)
+
+    def _take(self, batch: Batch) -> None:
         pending = self._pending.setdefault(batch.kind, {})
         nul, kind, owner = self._store.keeps_nul, batch.kind, batch.conversation_id
         for row in batch.rows:

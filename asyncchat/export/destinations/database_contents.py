@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Final
 
+from asyncchat.export.destinations.base import Batch
 from asyncchat.export.destinations.contents import Kept
 from asyncchat.export.destinations.store import Store, Values
 from asyncchat.export.report import ExportReport
@@ -16,8 +18,11 @@ class DatabaseContents:
         store: The database, connected.
         report: What the export said of itself.
         ask: Executes a query, and translates what the database raises.
+        mend: Puts rows into the export.
         close: Lets go of the database.
     """
+
+    can_mend: Final = True
 
     def __init__(
         self,
@@ -25,11 +30,13 @@ class DatabaseContents:
         report: ExportReport,
         *,
         ask: Callable[[str, Values], list[Values]],
+        mend: Callable[[Sequence[Batch]], None],
         close: Callable[[], None],
     ) -> None:
         self.report = report
         self._store = store
         self._ask = ask
+        self.mend = mend
         self.close = close
 
     def damaged(self) -> list[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
-from asyncchat.errors import ConfigurationError
+from asyncchat.errors import ConfigurationError, ExportError
+from asyncchat.export.destinations.base import Batch
 from asyncchat.export.destinations.contents import Kept
 from asyncchat.export.destinations.files import Lock, read_report
 from asyncchat.export.destinations.formats import find_format
@@ -25,6 +27,8 @@ class FolderContents:
         ConfigurationError: It holds no finished export, or an extra is not installed.
         ExportError: Another export writes to it.
     """
+
+    can_mend: Final = False
 
     def __init__(self, root: Path) -> None:
         report = read_report(root)
@@ -62,6 +66,14 @@ class FolderContents:
             if key.owner in found:
                 found[key.owner].add(key.id)
         return found
+
+    def mend(self, batches: Sequence[Batch]) -> None:  # noqa: ARG002 - as the others have it
+        """Refuse: part files are replaced as a whole.
+
+        Raises:
+            ExportError: Always.
+        """
+        raise ExportError(f"{self._root} holds part files, which rows are not put into: export anew with fresh=True")
 
     def close(self) -> None:
         """Let go of it. May be called twice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, TypeAlias
 
@@ -78,12 +79,16 @@ class MessageCheck:
 
     async def _read(self, conversation_id: int, stored: set[int]) -> None:
         name = f"messages of conversation {conversation_id}"
-        try:
+        found: dict[int, RawRow] = {}
+        with contextlib.suppress(NotFoundError):  # it is gone, and so are they
             found = self._findings.rows_of(await read_messages(self._messages_of(conversation_id), name))
-        except NotFoundError:  # it is gone, and so are they
-            found = {}
-        unknown = found.keys() - stored
-        missing = {row_id for row_id in unknown if found[row_id] <= self._findings.as_of}
+        unknown = [row for row_id, row in found.items() if row_id not in stored]
+        missing = self._findings.claimed(unknown)
         self._findings.newer += len(unknown) - len(missing)
-        where = f"conversation {conversation_id}"
-        self._findings.note("messages", where, missing=missing, extra=stored - found.keys())
+        self._findings.note(
+            "messages",
+            f"conversation {conversation_id}",
+            missing=missing,
+            extra=stored - found.keys(),
+            conversation_id=conversation_id,
+        )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 
+from asyncchat import RawRow
 from asyncchat.export.fetch import IsThere, Listing, read_window
 from asyncchat.export.questions import Manner, Reading
 from asyncchat.export.side_by_side import side_by_side
@@ -20,16 +22,16 @@ _READ_ROWS: Final = 200
 """So few that they are read, and no longer counted by halves."""
 
 
-async def read_ids(
+async def read_rows(
     listing: Listing, span: Span, manner: Manner, findings: Findings, *, is_there: IsThere | None = None
-) -> dict[int, int]:
-    """The second of every row in a window, by id."""
+) -> dict[int, RawRow]:
+    """Every row in a window, by id."""
     found = await read_window(listing, span, manner, is_there=is_there)
     if isinstance(found, Reading):
         return findings.rows_of(found)
-    rows: dict[int, int] = {}
+    rows: dict[int, RawRow] = {}
     for part in found:
-        rows |= await read_ids(listing, part, manner, findings, is_there=is_there)
+        rows |= await read_rows(listing, part, manner, findings, is_there=is_there)
     return rows
 
 
@@ -67,10 +69,19 @@ class WindowCheck:
         """Compare all within a span."""
         await side_by_side(self._compare, self._stored.windows(span, _WINDOW_ROWS), limit=AT_ONCE)
 
-    async def doubt(self, gone: Collection[int]) -> None:
-        """Read windows whose counts agreed, though it has turned out that the server has not all that they hold."""
-        doubtful = [span for span in self._agreed if not self._stored.ids(span).isdisjoint(gone)]
-        await side_by_side(self._read, doubtful, limit=AT_ONCE)
+    async def doubt(self, gone: Collection[int], unnamed: Collection[datetime]) -> None:
+        """Read windows whose counts agreed, though something else has shown that they differ.
+
+        Args:
+            gone: Ids of conversations that the server has not.
+            unnamed: When conversations began that the server has, and the destination has only messages of.
+        """
+
+        def is_doubtful(span: Span) -> bool:
+            return any(map(span.holds, unnamed)) or not self._stored.ids(span).isdisjoint(gone)
+
+        if gone or unnamed:
+            await side_by_side(self._read, list(filter(is_doubtful, self._agreed)), limit=AT_ONCE)
 
     async def _compare(self, span: Span) -> None:
         """Count a window; where the counts differ, halve it, and read it at last."""
@@ -88,8 +99,9 @@ class WindowCheck:
             await self._compare(half)
 
     async def _read(self, span: Span) -> None:
-        found = await read_ids(self._listing, span, self._manner, self._findings, is_there=self._is_there)
+        found = await read_rows(self._listing, span, self._manner, self._findings, is_there=self._is_there)
         claimed = self._stored.ids(Span(span.since, min(span.until, self._findings.as_of)))
-        missing = {row_id for row_id, second in found.items() if second <= self._findings.as_of}.difference(self._known)
+        unknown = [row for row_id, row in found.items() if row_id not in self._known]
+        missing = self._findings.claimed(unknown)
         extra = [row_id for row_id in sorted(claimed - found.keys()) if not await self._is_there(row_id)]
         self._findings.note("conversations", f"window {span}", missing=missing, extra=extra)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Iterable
 
-from asyncchat import Event, RequestEvent, RetryEvent
+from asyncchat import Event, RawRow, RequestEvent, RetryEvent
+from asyncchat.export.destinations.base import Batch
 from asyncchat.export.questions import Reading
 from asyncchat.export.verifying.report import Difference, VerifyObserver, VerifyProgress
 
@@ -15,8 +17,10 @@ class Findings:
     Args:
         as_of: The second up to which the destination claims to be complete.
         observer: Is told of every change; None: nobody.
+        keeps_missing: Whether the rows that are missing are kept, to be put in.
 
     Attributes:
+        missing: Those rows.
         differences: Where the two differ.
         uncertain: What the server gave no steady answer about.
         windows: Windows of conversations that were counted.
@@ -27,26 +31,56 @@ class Findings:
         retries: Of these, how many were further attempts.
     """
 
-    def __init__(self, as_of: int, observer: VerifyObserver | None) -> None:
+    def __init__(self, as_of: int, observer: VerifyObserver | None, *, keeps_missing: bool) -> None:
         self.as_of = as_of
+        self.keeps_missing = keeps_missing
+        self.missing: list[Batch] = []
         self.differences: list[Difference] = []
         self.uncertain: list[str] = []
         self.windows = self.conversations = self.total = self.newer = self.requests = self.retries = 0
         self._paused: str | None = None
         self._observer = observer
 
-    def note(self, kind: str, where: str, *, missing: Collection[int] = (), extra: Collection[int] = ()) -> None:
-        """Note rows that are on one side only."""
-        if missing or extra:
-            told = Difference(kind=kind, where=where, missing=tuple(sorted(missing)), extra=tuple(sorted(extra)))
-            self.differences.append(told)
-            self.tell()
+    def note(
+        self,
+        kind: str,
+        where: str,
+        *,
+        missing: Collection[RawRow] = (),
+        extra: Collection[int] = (),
+        conversation_id: int | None = None,
+    ) -> None:
+        """Note rows that are on one side only.
 
-    def rows_of(self, reading: Reading) -> dict[int, int]:
-        """The second of each row that was read, by id; whether they are all is noted if it is not sure."""
+        Args:
+            kind: Of the rows.
+            where: The window, or the conversation.
+            missing: Rows that the server has and the destination has not.
+            extra: Ids of rows that the destination has and the server has not.
+            conversation_id: Whose messages they are.
+        """
+        ids = sorted(row.id for row in missing)
+        if not ids and not extra:
+            return
+        told = Difference(kind=kind, where=where, missing=tuple(ids), extra=tuple(sorted(extra)))
+        self.differences.append(told)
+        if ids and self.keeps_missing:
+            self.missing.append(Batch(kind=kind, rows=tuple(missing), conversation_id=conversation_id))
+        self.tell()
+
+    def missing_ids(self, kind: str) -> set[int]:
+        """The ids of rows of a kind that are missing, as far as known."""
+        return {row_id for each in self.differences if each.kind == kind for row_id in each.missing}
+
+    def rows_of(self, reading: Reading) -> dict[int, RawRow]:
+        """The rows that were read, by id; that they may not be all is noted where it is so."""
         if reading.certificate is None:
             self.uncertain.append(reading.doubt)
-        return {row.id: int(row.created_at.timestamp()) for row in reading.rows}
+        return {row.id: row for row in reading.rows}
+
+    def claimed(self, rows: Iterable[RawRow]) -> list[RawRow]:
+        """Of some rows those from the time up to which the destination claims to be complete."""
+        return [row for row in rows if math.floor(row.created_at.timestamp()) <= self.as_of]
 
     def on_event(self, event: Event) -> None:
         """Take an event of the client."""

@@ -42,6 +42,7 @@ class VerifyReport:
         differences: Where it differs from the server.
         damaged: Files that are not as the export left them.
         uncertain: What the server gave no steady answer about, each with the reason.
+        repaired: How many missing rows were put in, by kind; `differences` are those before that.
         newer: Messages that have come since, and so are no difference; told where a conversation's were read.
         requests: Requests sent.
         retries: Of these, how many were further attempts.
@@ -57,6 +58,7 @@ class VerifyReport:
     differences: tuple[Difference, ...] = ()
     damaged: tuple[str, ...] = ()
     uncertain: tuple[str, ...] = ()
+    repaired: Mapping[str, int] = attrs.field(factory=dict)
     newer: int = 0
     requests: int = 0
     retries: int = 0
@@ -66,6 +68,12 @@ class VerifyReport:
     def intact(self) -> bool:
         """Whether nothing is missing, nothing extra, nothing damaged, and everything was told for sure."""
         return not (self.differences or self.damaged or self.uncertain)
+
+    @property
+    def mended(self) -> bool:
+        """Whether all that was wrong were missing rows, and these were put in."""
+        rest = self.extra or self.damaged or self.uncertain
+        return self.missing > 0 and not rest and sum(self.repaired.values()) == self.missing
 
     @property
     def missing(self) -> int:
@@ -84,8 +92,10 @@ class VerifyReport:
             "query": self.query.to_dict(),
             "as_of": self.as_of.isoformat(),
             "rows": dict(self.rows),
+            "repaired": dict(self.repaired),
             "seconds": round(self.seconds, 3),
             "intact": self.intact,
+            "mended": self.mended,
         }
 
 

@@ -6,6 +6,7 @@ import functools
 import math
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
@@ -27,7 +28,7 @@ from asyncchat.export.questions import Manner
 from asyncchat.export.start import check_seconds, make_second
 from asyncchat.export.stopping import PATIENCE, RETRY
 from asyncchat.export.verifying.by_conversation import MessageCheck
-from asyncchat.export.verifying.by_window import WindowCheck, read_ids
+from asyncchat.export.verifying.by_window import WindowCheck, read_rows
 from asyncchat.export.verifying.findings import Findings
 from asyncchat.export.verifying.report import VerifyObserver, VerifyReport
 from asyncchat.export.verifying.stored import Stored
@@ -41,6 +42,7 @@ async def verify(
     destination: str | os.PathLike[str] | Destination,
     *,
     messages: bool = True,
+    repair: bool = False,
     patience: float = PATIENCE,
     source: str | None = None,
     observer: VerifyObserver | None = None,
@@ -51,21 +53,23 @@ async def verify(
     destination. Where the counts differ, windows are halved until they are small, read, and compared by ids. What has
     come since the export is no difference; what was deleted since is one. Rows that are there are not compared field by
     field, and a row that is missing in the very place where another one is too much shows only if that one is a
-    conversation, by its messages. Nothing is changed.
+    conversation, by its messages. Nothing is changed, unless it is asked for.
 
     Args:
         client: The server that the export came from.
         destination: What `export` was given: a folder, a database's URL, or a `Destination` that has `contents()`.
         messages: Whether messages are checked, which takes a request for each conversation.
+        repair: Whether rows that are missing are put in, in one transaction. For databases: the part files of a folder
+            are replaced as a whole, by a fresh export. Rows that are extra stay.
         patience: Seconds for which a server that answers nothing is waited for. 0: none.
         source: What the export called the server; None: the client's base URL.
         observer: Is called with each `VerifyProgress`, in the event loop.
 
     Returns:
-        Where the two differ, by ids. `intact` is true where they do not.
+        Where the two differ, by ids. `intact` is true where they do not, `mended` where they do no more.
 
     Raises:
-        ConfigurationError: The destination holds no finished export, or one of another server.
+        ConfigurationError: The destination holds no finished export, or one of another server, or cannot be repaired.
         ExportError: Another export writes to it, it cannot be read, or the server ignores the filters.
         AsyncChatError: The server refused, or stopped answering.
     """
@@ -79,7 +83,9 @@ async def verify(
     contents = await anyio.to_thread.run_sync(chosen.contents)
     try:
         _refuse_other_server(contents, source or client.base_url)
-        return await _Verification(client, contents, patience=patience, observer=observer).whole(messages=messages)
+        _refuse_repair(contents, repair=repair)
+        run = _Verification(client, contents, patience=patience, observer=observer, repair=repair)
+        return await run.whole(messages=messages)
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(contents.close)
@@ -94,16 +100,30 @@ def _refuse_other_server(contents: Contents, source: str | None) -> None:
         )
 
 
+def _refuse_repair(contents: Contents, *, repair: bool) -> None:
+    if repair and not contents.can_mend:
+        raise ConfigurationError(
+            f"{contents.report.destination} holds part files, which rows are not put into: "
+            "export anew with fresh=True, which replaces them when all is there"
+        )
+
+
 class _Verification:
     """One comparison of a destination with the server."""
 
     def __init__(
-        self, client: AsyncClient, contents: Contents, *, patience: float, observer: VerifyObserver | None
+        self,
+        client: AsyncClient,
+        contents: Contents,
+        *,
+        patience: float,
+        observer: VerifyObserver | None,
+        repair: bool,
     ) -> None:
         self._contents = contents
         self._report = report = contents.report
         self._query = report.query
-        self._findings = Findings(int(report.as_of.timestamp()), observer)
+        self._findings = Findings(int(report.as_of.timestamp()), observer, keeps_missing=repair)
         retry = attrs.evolve(RETRY, patience=patience)
         self._client = client.with_options(retry=retry, deadline=None, hooks=[self._findings.on_event])
         as_of, until = self._findings.as_of, make_second(self._query.until)
@@ -124,6 +144,8 @@ class _Verification:
         if messages and self._query.messages:
             await self._compare_messages({each.id for each in kept}, checks)
         damaged = await _read(self._contents.damaged)
+        if self._findings.missing:
+            await _read(lambda: self._contents.mend(self._findings.missing))
         return self._verdict(damaged, seconds=time.monotonic() - began)
 
     def _verdict(self, damaged: list[str], *, seconds: float) -> VerifyReport:
@@ -138,6 +160,7 @@ class _Verification:
             differences=tuple(findings.differences),
             damaged=tuple(damaged),
             uncertain=tuple(findings.uncertain),
+            repaired=Counter(batch.kind for batch in findings.missing for _ in batch.rows),
             newer=findings.newer,
             requests=findings.requests,
             retries=findings.retries,
@@ -154,9 +177,10 @@ class _Verification:
         stored = await _read(self._contents.models)
         self._rows["models"] = len(stored)
         everything = Span(None, self._span.until)
-        found = await read_ids(listing, everything, Manner(), self._findings)
-        wanted = {row_id for row_id in found if not self._query.model_ids or row_id in self._query.model_ids}
-        self._findings.note("models", "all models", missing=wanted - stored, extra=stored - found.keys())
+        found = await read_rows(listing, everything, Manner(), self._findings)
+        wanted = self._query.model_ids or found.keys()
+        missing = [row for row_id, row in found.items() if row_id in wanted and row_id not in stored]
+        self._findings.note("models", "all models", missing=missing, extra=stored - found.keys())
 
     def _window_check(self, model_id: int | None, kept: list[Kept]) -> WindowCheck:
         def listing(span: Span) -> AsyncPager[RawRow]:
@@ -184,11 +208,11 @@ class _Verification:
             return await _read(lambda: self._contents.message_ids(conversation_ids))
 
         check = MessageCheck(lambda each: self._client.messages.list(each).raw(), stored_ids, self._findings)
-        await check.compare(known | counts.keys(), counts)
+        await check.compare(known | counts.keys() | self._findings.missing_ids("conversations"), counts)
+        unnamed = check.there - known - self._findings.missing_ids("conversations")
+        began = [(await self._client.conversations.get(each)).created_at for each in sorted(unnamed)]
         for windows in checks:
-            await windows.doubt(known & check.gone)
-        named = {row_id for each in self._findings.differences for row_id in each.missing}
-        self._findings.note("conversations", "messages that are there", missing=check.there - known - named)
+            await windows.doubt(known & check.gone, began)
 
 
 async def _read(function: Callable[[], T]) -> T:
