@@ -79,7 +79,16 @@ def test_a_repair(capsys: pytest.CaptureFixture[str], box: Sandbox, folder: Path
 def test_a_place_without_an_export(capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path) -> None:
     """One line says what is wrong."""
     assert "holds no finished export" in complaint(invoke(capsys, "verify", tmp_path / "none"), 2)
-    assert "was exported from" in complaint(invoke(capsys, "verify", folder, "--sandbox"), 2)
+    assert "say that it is the same (--source='http://" in complaint(invoke(capsys, "verify", folder, "--sandbox"), 2)
+
+
+def test_a_server_that_moved(
+    capsys: pytest.CaptureFixture[str], box: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under another address it is the same one, if that is said."""
+    go_to(monkeypatch, box.base_url.replace("127.0.0.1", "localhost"), box.token)
+    assert invoke(capsys, "verify", folder, "--quiet").code == 2
+    assert invoke(capsys, "verify", folder, "--quiet", "--source", box.base_url).code == 0
 
 
 def test_a_server_that_is_down(

@@ -24,6 +24,7 @@ _DIFFERENT = 3
 @click.argument("destination", metavar="DEST")
 @click.option("--no-messages", is_flag=True, help="Leave the messages out: they take a request for each conversation.")
 @click.option("--repair", is_flag=True, help="Put in what is missing. For databases.")
+@click.option("--source", metavar="NAME", help="What the export calls the server, if that is not --base-url.")
 @click.option("--patience", type=float, metavar="SECONDS", help="Wait for a server that is down.  [default: 300]")
 @connection_options
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, with every id.")
@@ -69,6 +70,6 @@ async def _verify(connection: Connection, flags: dict[str, Any], *, silent: bool
                 messages=not flags["no_messages"],
                 repair=flags["repair"],
                 **({} if flags["patience"] is None else {"patience": flags["patience"]}),
-                source=source,
+                source=flags["source"] or source,
                 observer=observer,
             )

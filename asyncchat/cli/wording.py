@@ -11,6 +11,7 @@ _FLAGS: Final = {
     "base_url": "--base-url",
     "auth=": "--auth",
     "max_rate=": "--max-rate",
+    "source=": "--source=",
     "ssl=": "--ca-file",
     "timeout=": "--timeout",
     "token=": "--token-file",
