@@ -8,6 +8,7 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,17 @@ async def test_damage_is_found_by_halving(tmp_path: Path, monkeypatch: pytest.Mo
     assert found.requests <= 100 + 3 * (2 * 4 + 4) + 5
 
 
+@pytest.mark.asyncio
+async def test_a_row_between_two_windows_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It came late, in the second that both windows share, so that both miss it."""
+    monkeypatch.setattr(by_window, "_WINDOW_ROWS", 20)
+    api = FakeApi.of(40, messages=0)
+    last = api.conversations[19]
+    late = conversation(99, datetime.fromisoformat(last["created_at"]).timestamp() + 1)
+    found = await exported_and_verified(api, tmp_path / "out", lambda: api.conversations.append(late), messages=False)
+    assert (found.missing, found.windows) == (1, 2)
+
+
 @given(st.data())
 def test_every_difference_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Whatever is missing or extra, with fractions behind the seconds or not: just that is named."""
@@ -312,6 +324,8 @@ def test_every_difference_is_found(tmp_path_factory: pytest.TempPathFactory, dat
         patch.setattr(by_window, "_READ_ROWS", 2)
         found = asyncio.run(run())
     assert not found.uncertain
+    named = [row_id for each in found.differences if each.kind == "conversations" for row_id in each.missing]
+    assert sorted(named) == sorted(lost)  # each once
     for kind, factor in (("conversations", 1), ("messages", 1_000)):
         of = [each for each in found.differences if each.kind == kind]
         assert {row_id for each in of for row_id in each.missing} == (lost if factor == 1 else set())

@@ -12,7 +12,6 @@ from asyncchat import (
     APIStatusError,
     AsyncChatError,
     AsyncClient,
-    AsyncPager,
     ConfigurationError,
     DecodeError,
     ExportError,
@@ -20,7 +19,7 @@ from asyncchat import (
     RawRow,
 )
 from asyncchat.export.destinations.base import Batch
-from asyncchat.export.fetch import Listing, is_there, read_messages, read_window
+from asyncchat.export.fetch import conversations_of, is_there, models_of, read_messages, read_window
 from asyncchat.export.ledger import Ledger, Plan
 from asyncchat.export.progress import Tally
 from asyncchat.export.questions import Manner, Reading
@@ -76,7 +75,7 @@ class Engine:
         models = await self._read_models(plan.span)
         oldest = min((int(row.created_at.timestamp()) for row in models), default=plan.span.until)
         ids = self._query.model_ids
-        count = sum([await self._conversations_of(model_id)(plan.span).count() for model_id in ids or (None,)])
+        count = sum([await conversations_of(self._client, model_id)(plan.span).count() for model_id in ids or (None,)])
         self._put("models", models)
         self._ledger.begin(attrs.evolve(plan, oldest=oldest, conversations=count), ids)
 
@@ -113,14 +112,11 @@ class Engine:
     # ---- models
 
     async def _read_models(self, span: Span) -> list[RawRow]:
-        def listing(span: Span) -> AsyncPager[RawRow]:
-            return self._client.models.list(since=span.since_time, until=span.until_time).raw()
-
         rows: list[RawRow] = []
         seams, spans = Seams(), [Span(None, span.until)]
         while spans:
             seams.add(spans)
-            found = await read_window(listing, spans.pop(), self._manner)
+            found = await read_window(models_of(self._client), spans.pop(), self._manner)
             if isinstance(found, Reading):
                 self._judge(found)
                 rows += filter(seams.is_new, found.rows)
@@ -134,17 +130,10 @@ class Engine:
 
     # ---- conversations
 
-    def _conversations_of(self, model_id: int | None) -> Listing:
-        def listing(span: Span) -> AsyncPager[RawRow]:
-            conversations = self._client.conversations
-            return conversations.list(model_id=model_id, since=span.since_time, until=span.until_time).raw()
-
-        return listing
-
     async def _read_window(self, item: WindowItem) -> None:
         steps = self._ledger.certificates[Certificate.STEP.value] > 0
         found = await read_window(
-            self._conversations_of(item.model_id),
+            conversations_of(self._client, item.model_id),
             item.span,
             attrs.evolve(self._manner, steps=steps),
             is_there=functools.partial(is_there, self._client),

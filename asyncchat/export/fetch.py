@@ -67,6 +67,16 @@ async def read_messages(pager: AsyncPager[RawRow], name: str) -> Reading:
     return await _follow(plan_listing(name), lambda question: _ask(pager, question))
 
 
+def models_of(client: AsyncClient) -> Listing:
+    """The listing of all models."""
+    return lambda span: client.models.list(since=span.since_time, until=span.until_time).raw()
+
+
+def conversations_of(client: AsyncClient, model_id: int | None) -> Listing:
+    """The listing of the conversations of a model, or of all (None)."""
+    return lambda span: client.conversations.list(model_id=model_id, since=span.since_time, until=span.until_time).raw()
+
+
 async def is_there(client: AsyncClient, conversation_id: int) -> bool:
     """Whether there is a conversation of that id, now.
 

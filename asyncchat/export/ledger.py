@@ -7,7 +7,6 @@ that it speaks of, so the marks of a destination always tell exactly what its ro
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Self
@@ -45,9 +44,7 @@ class Plan:
     @property
     def manner(self) -> Manner:
         """How the server's windows of conversations are read."""
-        probe = self.probe
-        cap = math.inf if not probe.capped or probe.rows is None else probe.rows
-        return Manner(oldest=self.oldest, overlap=not probe.has_whole_seconds, confirms=True, cap=cap)
+        return Manner.of(self.probe, oldest=self.oldest)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

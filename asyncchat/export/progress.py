@@ -9,6 +9,11 @@ from asyncchat.export.ledger import Ledger
 from asyncchat.export.report import Observer, Progress
 
 
+def waits_for(event: RetryEvent) -> str:
+    """Why a request is not sent again just now, in words."""
+    return f"{event.reason.split('. ')[0]}: again in {event.delay:.1f} s"
+
+
 class Tally:
     """Counts a run's requests in a ledger, and tells every change of it to an observer as a `Progress`.
 
@@ -42,7 +47,7 @@ class Tally:
             return
         elif isinstance(event, RetryEvent):
             self._ledger.retries += 1
-            self._paused = f"{event.reason.split('. ')[0]}: again in {event.delay:.1f} s"
+            self._paused = waits_for(event)
         elif isinstance(event, PauseEvent):
             self._paused = f"the server asked for patience ({event.status}): {event.seconds:.0f} s"
         self.tell()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Generator, Iterable, Sequence
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import attrs
 
 from asyncchat import ExportError, Page, RawRow
+from asyncchat.export.probing.traits import Probe
 from asyncchat.export.windows import Certificate, Foreign, Span, find_foreign
 
 RawPage: TypeAlias = Page[RawRow]
@@ -77,6 +78,13 @@ class Manner:
     confirms: bool = False
     steps: bool = False
     cap: float = math.inf
+
+    @classmethod
+    def of(cls, probe: Probe | None, *, oldest: int = 0) -> Self:
+        """How the conversations of a server are read that was probed, or was not."""
+        whole = probe is not None and probe.has_whole_seconds
+        cap = math.inf if probe is None or not probe.capped or probe.rows is None else probe.rows
+        return cls(oldest=oldest, overlap=not whole, confirms=True, cap=cap)
 
 
 def union(pages: Iterable[RawPage]) -> tuple[RawRow, ...]:

@@ -110,17 +110,21 @@ class Database:
             ConfigurationError: It cannot be connected to, or holds another export or somebody else's tables.
             ExportError: Another export writes to it, it does not answer, or what it holds is damaged.
         """
+        return self._connected(lambda: self._open(query, fresh=fresh))
+
+    def _connected(self, begin: Callable[[], R]) -> R:
+        """Connect, and begin with something; where that fails, let go again."""
         self.close()
         is_open = False
         try:
             self._store.connect()
             self._is_sound = True
-            opened = self._open(query, fresh=fresh)
+            begun = begin()
             is_open = True
         finally:
             if not is_open:
                 self.close()
-        return opened
+        return begun
 
     @_guarded
     def _open(self, query: Query, *, fresh: bool) -> Opened:
@@ -151,16 +155,7 @@ class Database:
             ConfigurationError: It cannot be connected to, or holds no finished export.
             ExportError: Another export writes to it, or it does not answer.
         """
-        self.close()
-        is_open = False
-        try:
-            self._store.connect()
-            self._is_sound = True
-            report = self._finished()
-            is_open = True
-        finally:
-            if not is_open:
-                self.close()
+        report = self._connected(self._finished)
         return DatabaseContents(self._store, report, ask=self._ask, mend=self._mend, close=self.close)
 
     @_guarded

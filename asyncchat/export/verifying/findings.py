@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 
 from asyncchat import Event, RawRow, RequestEvent, RetryEvent
 from asyncchat.export.destinations.base import Batch
+from asyncchat.export.progress import waits_for
 from asyncchat.export.questions import Reading
 from asyncchat.export.verifying.report import Difference, VerifyObserver, VerifyProgress
 
@@ -89,7 +90,7 @@ class Findings:
             self._paused = None
         elif isinstance(event, RetryEvent):
             self.retries += 1
-            self._paused = f"{event.reason.split('. ')[0]}: again in {event.delay:.1f} s"
+            self._paused = waits_for(event)
             self.tell()
 
     def tell(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import os
 import time
 from collections import Counter
@@ -15,15 +14,12 @@ import attrs
 
 from asyncchat import (
     AsyncClient,
-    AsyncPager,
     ConfigurationError,
-    RawRow,
 )
 from asyncchat.export.destinations.base import Destination
 from asyncchat.export.destinations.choose import choose_destination
 from asyncchat.export.destinations.contents import Contents, Kept, Readable
-from asyncchat.export.fetch import is_there
-from asyncchat.export.probing.traits import Probe
+from asyncchat.export.fetch import conversations_of, is_there, models_of
 from asyncchat.export.questions import Manner
 from asyncchat.export.start import check_seconds, make_second
 from asyncchat.export.stopping import PATIENCE, RETRY
@@ -129,7 +125,7 @@ class _Verification:
         as_of, until = self._findings.as_of, make_second(self._query.until)
         # One second more, as the export has read: the filter cuts off fractions of its own second.
         self._span = Span(make_second(self._query.since), as_of if as_of == until else as_of + 1)
-        self._manner = _manner(report.probe)
+        self._manner = Manner.of(report.probe)
         self._rows: dict[str, int] = {}
 
     async def whole(self, *, messages: bool) -> VerifyReport:
@@ -138,11 +134,12 @@ class _Verification:
         await self._compare_models()
         kept = await _read(lambda: list(self._contents.conversations()))
         self._rows["conversations"] = len(kept)
-        checks = [self._window_check(model_id, kept) for model_id in self._query.model_ids or (None,)]
+        known = {each.id for each in kept}
+        checks = [self._window_check(model_id, kept, known) for model_id in self._query.model_ids or (None,)]
         for check in checks:
             await check.compare(self._span)
         if messages and self._query.messages:
-            await self._compare_messages({each.id for each in kept}, checks)
+            await self._compare_messages(known, checks)
         damaged = await _read(self._contents.damaged)
         if self._findings.missing:
             await _read(lambda: self._contents.mend(self._findings.missing))
@@ -169,11 +166,7 @@ class _Verification:
 
     async def _compare_models(self) -> None:
         """Compare the models, with one retry only: a wrong address or token is told at once."""
-        client = self._client.with_options(retry=1)
-
-        def listing(span: Span) -> AsyncPager[RawRow]:
-            return client.models.list(since=span.since_time, until=span.until_time).raw()
-
+        listing = models_of(self._client.with_options(retry=1))
         stored = await _read(self._contents.models)
         self._rows["models"] = len(stored)
         everything = Span(None, self._span.until)
@@ -182,18 +175,14 @@ class _Verification:
         missing = [row for row_id, row in found.items() if row_id in wanted and row_id not in stored]
         self._findings.note("models", "all models", missing=missing, extra=stored - found.keys())
 
-    def _window_check(self, model_id: int | None, kept: list[Kept]) -> WindowCheck:
-        def listing(span: Span) -> AsyncPager[RawRow]:
-            conversations = self._client.conversations
-            return conversations.list(model_id=model_id, since=span.since_time, until=span.until_time).raw()
-
+    def _window_check(self, model_id: int | None, kept: list[Kept], known: set[int]) -> WindowCheck:
         ours = [each for each in kept if model_id is None or each.model_id == model_id]
         placed = [(each.second, each.id) for each in ours if each.second is not None]
         stored = Stored(placed, overlap=self._manner.overlap)
         return WindowCheck(
-            listing,
+            conversations_of(self._client, model_id),
             stored,
-            known={each.id for each in kept},
+            known=known,
             manner=attrs.evolve(self._manner, oldest=stored.oldest),
             findings=self._findings,
             is_there=functools.partial(is_there, self._client),
@@ -218,10 +207,3 @@ class _Verification:
 async def _read(function: Callable[[], T]) -> T:
     """Read from the destination, in a thread."""
     return await anyio.to_thread.run_sync(function)
-
-
-def _manner(probe: Probe | None) -> Manner:
-    """How the server's windows are read, by what the export found out."""
-    whole = probe is not None and probe.has_whole_seconds
-    cap = math.inf if probe is None or not probe.capped or probe.rows is None else probe.rows
-    return Manner(overlap=not whole, confirms=True, cap=cap)
