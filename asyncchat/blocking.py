@@ -15,9 +15,10 @@ from __future__ import annotations
 from asyncchat import export as _export
 from asyncchat._sync.functions import Batches, blocking, blocking_batches
 
-__all__ = ["Batches", "export", "export_batches", "probe_server", "verify"]
+__all__ = ["Batches", "export", "export_batches", "probe_server", "sync", "verify"]
 
 export = blocking(_export.export)
 export_batches = blocking_batches(_export.export_batches)
 probe_server = blocking(_export.probe_server)
+sync = blocking(_export.sync)
 verify = blocking(_export.verify)

@@ -21,11 +21,10 @@ import attrs
 from database_rows import QUERY, connection, held, select, truth, write_all
 
 from asyncchat.export.destinations.database import Database
+from asyncchat.export.destinations.tables import NAMES
 from asyncchat.export.destinations.urls import make_database
-from asyncchat.export.report import KINDS
 
 _STEPS: Final = ("execute", "load")
-_TABLES: Final = ["asyncchat_exports", "asyncchat_marks", *KINDS, *(f"asyncchat_new_{kind}" for kind in KINDS)]
 
 
 @attrs.frozen(kw_only=True)
@@ -79,9 +78,9 @@ def break_commits() -> None:
     commit = Database.commit
 
     def early(self: Database, marks: Sequence[str]) -> None:
-        kept, self._pending = self._pending, {}
+        kept, self._session._pending = self._session._pending, {}
         commit(self, marks)
-        self._pending = kept
+        self._session._pending = kept
         commit(self, [])
 
     setattr(Database, "commit", early)  # noqa: B010 - mypy refuses the plain form
@@ -123,7 +122,7 @@ def count_steps(url: str, *, fresh: bool) -> int:
 def clear(url: str) -> None:
     """Drop everything."""
     with contextlib.closing(connection(url)) as server:
-        for name in ["messages_fts", *_TABLES]:
+        for name in ["messages_fts", *NAMES]:
             server.execute(f"DROP TABLE IF EXISTS {name}")
 
 

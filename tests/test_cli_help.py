@@ -18,7 +18,7 @@ COMMANDS = sorted(cli.commands)
 def test_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     """The help names every command with its first sentence, and the exit codes."""
     shown = invoke(capsys, "--help")
-    assert COMMANDS == ["doctor", "export", "sandbox", "verify"]
+    assert COMMANDS == ["doctor", "export", "sandbox", "sync", "verify"]
     assert all(f"\n  {name} " in shown.out for name in COMMANDS)
     assert (shown.code, shown.err) == (0, "")
     assert "Exit codes: 0 done" in shown.out

@@ -27,7 +27,7 @@ from database_rows import (
 )
 
 from asyncchat import ExportError
-from asyncchat.export.destinations import database as module
+from asyncchat.export.destinations import session as module
 from asyncchat.export.destinations.base import Batch, Destination
 from asyncchat.export.destinations.database import Database
 
@@ -70,7 +70,7 @@ def test_what_is_not_committed_is_dropped(destination: Destination, database: st
     destination.commit(["1"])
     destination.write(batch("messages", 2))
     assert isinstance(destination, Database)
-    destination._flush()
+    destination._session.flush()
     destination.close()
     assert destination.open(QUERY, fresh=False).marks == ["1"]
     destination.close()
@@ -99,7 +99,7 @@ def test_rows_go_to_the_database_in_blocks(
     destination.open(QUERY, fresh=False)
     for row_id in range(50):
         destination.write(batch("messages", row_id))
-        assert destination._pending_bytes < 500
+        assert destination._session._pending_bytes < 500
     destination.commit([])
     destination.close()
     assert held(database)["messages"] == {i: (text(i), created(i), OWNER) for i in range(50)}

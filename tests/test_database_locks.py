@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from database_rows import QUERY, held, truth, write_all
@@ -21,11 +23,13 @@ from asyncchat.export.destinations.filelock import FileLock
 from asyncchat.export.destinations.urls import make_database
 
 _HOLDER = """
+import json
 import sys
-from database_rows import QUERY
+from asyncchat.export import Query
 from asyncchat.export.destinations.urls import make_database
 database = make_database(sys.argv[1])
-database.open(QUERY, fresh=False)
+query = Query.from_dict(json.loads(sys.argv[2]))
+database.open(query, fresh=False) if database.copy(query) is None else None
 print("open", flush=True)
 sys.stdin.read()
 database.close()
@@ -38,11 +42,12 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def holder(url: str) -> Iterator[subprocess.Popen[str]]:
+def holder(url: str, query: dict[str, Any] | None = None) -> Iterator[subprocess.Popen[str]]:
     """Another process that has a database open until its input ends."""
+    asked = json.dumps(QUERY.to_dict() if query is None else query)
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     with subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-c", _HOLDER, url],
+        [sys.executable, "-c", _HOLDER, url, asked],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -112,7 +117,7 @@ def test_the_finished_export_is_readable_meanwhile(tmp_path: Path, postgres_url:
         write_all(database, edition="old")
         database.open(QUERY, fresh=True)
         database.commit(["1"])
-        database._begin()
+        database._session.begin()
         assert held(url) == truth("old")
         database.close()
 

@@ -44,7 +44,7 @@ def test_a_restart_in_the_middle(postgres: PostgreSQLServer, postgres_url: str) 
     destination.write(batch("models", 1, 2, 3))
     destination.commit(["0"])
     destination.write(batch("conversations", 1))
-    destination._flush()
+    destination._session.flush()
     postgres.restart()
     with pytest.raises(
         ExportError, match=r"what was committed stays: .*run the same command again: it goes on"

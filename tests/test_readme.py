@@ -63,6 +63,7 @@ def test_there_are_blocks() -> None:
         "Export",
         "Export",
         "Export",
+        "Export",
         "Errors",
         "Observability",
         "Sandbox",

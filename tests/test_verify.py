@@ -146,7 +146,7 @@ async def test_a_repair_that_fails_changes_nothing(tmp_path: Path, monkeypatch: 
             raise sqlite3.OperationalError("disk I/O error")
 
         with monkeypatch.context() as patch:
-            patch.setattr("asyncchat.export.destinations.sqlite._SQLite.index", fail)
+            patch.setattr("asyncchat.export.destinations.sqlite._SQLite.commit", fail)
             with pytest.raises(ExportError, match="disk I/O error"):
                 await verify(chat, target, repair=True)
         assert held(target) == before

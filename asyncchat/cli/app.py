@@ -17,6 +17,7 @@ from asyncchat.cli.export import export_command
 from asyncchat.cli.render import safe
 from asyncchat.cli.running import EndedError, Terminated
 from asyncchat.cli.sandbox import sandbox_command
+from asyncchat.cli.sync import sync_command
 from asyncchat.cli.verify import verify_command
 from asyncchat.cli.wording import wording
 from asyncchat.errors import AsyncChatError, ConfigurationError
@@ -37,7 +38,7 @@ def cli(context: click.Context) -> int:
 
     The API is named by --base-url or ASYNCCHAT_BASE_URL, the token by ASYNCCHAT_API_TOKEN or --token-file, or both by a
     profile in ~/.config/asyncchat/config.toml. Flags beat the environment, which beats the profile.
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but not all of it proved complete, or found
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but not all of it proved complete, or not found
     intact, 75 the server was away for too long, 130, 141 and 143 interrupted.
     """
     if context.invoked_subcommand is None:
@@ -48,6 +49,7 @@ def cli(context: click.Context) -> int:
 cli.add_command(doctor_command)
 cli.add_command(export_command)
 cli.add_command(sandbox_command)
+cli.add_command(sync_command)
 cli.add_command(verify_command)
 
 

@@ -88,10 +88,10 @@ def progress_line(progress: Progress) -> str:
     """How far an export has come, in one line."""
     conversations = f"{progress.conversations_done:,} of {progress.conversations_total:,} conversations"
     parts = [conversations, f"{progress.rows.get('messages', 0):,} messages", f"{progress.rows_per_second:,.0f} rows/s"]
-    parts.append(f"{_many(progress.windows, 'window')} and {progress.windows_left:,} to go")
+    parts.append(f"{many(progress.windows, 'window')} and {progress.windows_left:,} to go")
     parts.append(f"{progress.in_flight} in flight")
     if progress.retries:
-        parts.append(_many(progress.retries, "retry", "retries"))
+        parts.append(many(progress.retries, "retry", "retries"))
     if progress.uncertified:
         parts.append(f"{progress.uncertified:,} uncertified")
     if progress.seconds_left is not None:
@@ -99,7 +99,8 @@ def progress_line(progress: Progress) -> str:
     return ", ".join(parts) + (f"; {safe(progress.paused)}" if progress.paused else "")
 
 
-def _many(count: int, one: str, more: str = "") -> str:
+def many(count: int, one: str, more: str = "") -> str:
+    """A number with its noun."""
     return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
@@ -111,10 +112,10 @@ def _duration(seconds: float) -> str:
 
 def verify_line(progress: VerifyProgress) -> str:
     """How far a verification has come, in one line."""
-    parts = [f"{_many(progress.windows, 'window')} of conversations counted"]
+    parts = [f"{many(progress.windows, 'window')} of conversations counted"]
     if progress.conversations_total:
         parts.append(f"messages of {progress.conversations:,} of {progress.conversations_total:,} conversations")
-    parts += [f"{progress.requests:,} requests", _many(progress.differences, "difference")]
+    parts += [f"{progress.requests:,} requests", many(progress.differences, "difference")]
     return ", ".join(parts) + (f"; {safe(progress.paused)}" if progress.paused else "")
 
 
@@ -126,7 +127,7 @@ def verdict(report: VerifyReport) -> str:
         "",
         *(f"  {kind:<14}{count:>12,}" for kind, count in report.rows.items()),
         "",
-        f"  compared      {_many(report.windows, 'window')}, messages of {report.conversations:,} conversations",
+        f"  compared      {many(report.windows, 'window')}, messages of {report.conversations:,} conversations",
         f"  requests      {report.requests:,}, of these {report.retries:,} retries",
         f"  time          {report.seconds:.1f} s",
     ]

@@ -17,19 +17,25 @@ from asyncchat.export.probing.traits import Bound, Finding, Order, PastEnd, Prob
 from asyncchat.export.report import ExportReport, Observer, Part, Progress, Query
 from asyncchat.export.start import LAG
 from asyncchat.export.stopping import PATIENCE
+from asyncchat.export.syncing.report import ConversationChange, OnChange, SyncObserver, SyncProgress, SyncReport
+from asyncchat.export.syncing.syncing import AUDIT, LOOKBACK, SYNC_LAG, sync
 from asyncchat.export.verifying.report import Difference, VerifyObserver, VerifyProgress, VerifyReport
 from asyncchat.export.verifying.verifying import verify
 from asyncchat.export.windows import Certificate
 
 __all__ = [
+    "AUDIT",
     "FORMATS",
     "LAG",
+    "LOOKBACK",
     "PATIENCE",
     "RESUMABLE",
+    "SYNC_LAG",
     "Batch",
     "Bound",
     "Certificate",
     "Contents",
+    "ConversationChange",
     "Destination",
     "Difference",
     "ExportBatches",
@@ -37,6 +43,7 @@ __all__ = [
     "Finding",
     "Kept",
     "Observer",
+    "OnChange",
     "Opened",
     "Order",
     "Part",
@@ -44,11 +51,15 @@ __all__ = [
     "Probe",
     "Progress",
     "Query",
+    "SyncObserver",
+    "SyncProgress",
+    "SyncReport",
     "VerifyObserver",
     "VerifyProgress",
     "VerifyReport",
     "export",
     "export_batches",
     "probe_server",
+    "sync",
     "verify",
 ]

@@ -83,12 +83,21 @@ async def export(
     query = make_query(
         client, format=chosen.format, since=since, until=until, models=models, messages=messages, source=source
     )
-    run = _Run(client, chosen, query, lag=lag, patience=patience, observer=observer)
+    run = ExportRun(client, chosen, query, lag=lag, patience=patience, observer=observer)
     return await run.whole(fresh=fresh)
 
 
-class _Run:
-    """One run of an export into a destination."""
+class ExportRun:
+    """One run of an export into a destination.
+
+    Args:
+        client: Where to read from.
+        destination: Where to write to.
+        query: What is asked.
+        lag: Seconds to keep behind the server's clock.
+        patience: Seconds for which a server that answers nothing is waited for.
+        observer: Is told how far it has come.
+    """
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Collection, Generator
 from typing import Final, TypeAlias, TypeVar
 
 from asyncchat import AsyncClient, AsyncPager, NotFoundError, RawRow
@@ -19,6 +19,7 @@ from asyncchat.export.questions import (
     RowQuestion,
 )
 from asyncchat.export.side_by_side import side_by_side
+from asyncchat.export.tail import plan_tail
 from asyncchat.export.windows import Span
 
 _SIDE_BY_SIDE: Final = 16
@@ -32,7 +33,7 @@ _Ask: TypeAlias = Callable[[Question], Awaitable[Answer]]
 async def read_window(
     listing: Listing, span: Span, manner: Manner, *, is_there: IsThere | None = None
 ) -> Reading | tuple[Span, ...]:
-    """Read a window of created_at, or say which smaller windows to read instead.
+    """Read a window of time, or say which smaller windows to read instead.
 
     Args:
         listing: Makes the listing of a window.
@@ -52,6 +53,20 @@ async def read_window(
         return await _ask(listing(question.span or span), question)
 
     return await _follow(plan_window(span, manner), ask)
+
+
+async def read_tail(pager: AsyncPager[RawRow], stored: Collection[int], per_page: int) -> Reading | None:
+    """Read what is new of a conversation's messages; None where that cannot be told without reading all of them.
+
+    Args:
+        pager: The listing of its messages.
+        stored: The ids of those that are there.
+        per_page: Rows that the pager asks for in a page.
+
+    Raises:
+        AsyncChatError: A page could not be fetched.
+    """
+    return await _follow(plan_tail(stored, per_page), lambda question: _ask(pager, question))
 
 
 async def read_messages(pager: AsyncPager[RawRow], name: str) -> Reading:
@@ -75,6 +90,13 @@ def models_of(client: AsyncClient) -> Listing:
 def conversations_of(client: AsyncClient, model_id: int | None) -> Listing:
     """The listing of the conversations of a model, or of all (None)."""
     return lambda span: client.conversations.list(model_id=model_id, since=span.since_time, until=span.until_time).raw()
+
+
+def changes_of(client: AsyncClient, model_id: int | None) -> Listing:
+    """The listing of the conversations of a model, or of all (None), by the time of their last change."""
+    return lambda span: client.conversations.list(
+        model_id=model_id, since=span.since_time, until=span.until_time, sort="updated_at"
+    ).raw()
 
 
 async def is_there(client: AsyncClient, conversation_id: int) -> bool:

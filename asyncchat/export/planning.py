@@ -62,7 +62,7 @@ def plan_window(span: Span, manner: Manner) -> WindowPlan:
     read: list[RawPage] = []
     for _ in range(_WALKS):
         first = yield from ask_page(span, 1)
-        refuse_foreign(span, first)
+        refuse_foreign(span, first, manner.stamp_of)
         if is_whole(first):
             return Reading(rows=tuple(first.data), certificate=Certificate.ONE_PAGE)
         can_split = span.divisible(overlap=manner.overlap)
@@ -89,7 +89,7 @@ def _read(
     can_do_else = can_step or span.divisible(overlap=manner.overlap)
     pages = yield from walk(span, first, whole=not can_do_else)
     for page in pages:
-        refuse_foreign(span, page)
+        refuse_foreign(span, page, manner.stamp_of)
     found = _steady(pages, manner.cap)
     if found is None and can_step and not manner.steps:
         found = yield from step(span, first, manner)

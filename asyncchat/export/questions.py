@@ -11,7 +11,7 @@ import attrs
 
 from asyncchat import ExportError, Page, RawRow
 from asyncchat.export.probing.traits import Probe
-from asyncchat.export.windows import Certificate, Foreign, Span, find_foreign
+from asyncchat.export.windows import Certificate, Foreign, Span, StampOf, changed, created, find_foreign
 
 RawPage: TypeAlias = Page[RawRow]
 
@@ -70,6 +70,7 @@ class Manner:
             filters are inclusive.
         confirms: Whether rows can be asked for by their ids.
         steps: Whether to step before walking: other windows of this server could not be walked, and were stepped.
+        stamp_of: Which time of a row the windows are of.
         cap: The number from which on the server's counts prove nothing, since it counts only so far.
     """
 
@@ -77,6 +78,7 @@ class Manner:
     overlap: bool = True
     confirms: bool = False
     steps: bool = False
+    stamp_of: StampOf = created
     cap: float = math.inf
 
     @classmethod
@@ -97,21 +99,21 @@ def union(pages: Iterable[RawPage]) -> tuple[RawRow, ...]:
     return tuple(rows.values())
 
 
-def refuse_foreign(span: Span, page: RawPage) -> None:
+def refuse_foreign(span: Span, page: RawPage, stamp_of: StampOf) -> None:
     """Refuse a server that does not look at the filters.
 
     Raises:
         ExportError: It gave a row from outside the window.
     """
-    foreign = find_foreign(span, page.data)
+    foreign = find_foreign(span, page.data, stamp_of)
     if foreign is not None:
-        raise _ignored(span, foreign)
+        raise _ignored(span, foreign, "sort, since and until" if stamp_of is changed else "since and until")
 
 
-def _ignored(span: Span, foreign: Foreign) -> ExportError:
+def _ignored(span: Span, foreign: Foreign, filters: str) -> ExportError:
     return ExportError(
-        f"the server gave row {foreign.row_id} of {foreign.created_at.isoformat()} for the window {span}: "
-        "it ignores since and until, so nothing can be proved complete. Check that base_url is the API's"
+        f"the server gave row {foreign.row_id} of {foreign.moment.isoformat()} for the window {span}: "
+        f"it ignores {filters}, so nothing can be proved complete. Check that base_url is the API's"
     )
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol, TypeVar
 
 import anyio
 
-from asyncchat.errors import ExportError
 from asyncchat.export.destinations.base import Batch, Destination, Opened
+from asyncchat.export.one_thread import OneThread
 from asyncchat.export.report import ExportReport, Query
 
 T = TypeVar("T")
@@ -64,7 +62,7 @@ class DestinationSink:
     def __init__(self, destination: Destination, take_mark: Callable[[], str]) -> None:
         self._destination = destination
         self._take_mark = take_mark
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="asyncchat-export")
+        self._thread = OneThread(destination.name)
         self._turn = anyio.Lock()
         self._batches: list[Batch] = []
         self._waiting = 0
@@ -105,9 +103,9 @@ class DestinationSink:
     async def close(self) -> None:
         """Let go of the destination; what was not committed is dropped."""
         try:
-            await self._in_thread(self._destination.close)
+            await self._thread.call(self._destination.close)
         finally:
-            self._thread.shutdown(wait=False)
+            self._thread.close()
 
     @property
     def is_sound(self) -> bool:
@@ -137,35 +135,7 @@ class DestinationSink:
 
     async def _call(self, function: Callable[[], T]) -> T:
         try:
-            return await self._in_thread(function)
-        except OSError as exc:
-            self._failed = True
-            raise _unwritable(self._destination.name, exc) from None
+            return await self._thread.call(function)
         except Exception:
             self._failed = True
             raise
-
-    async def _in_thread(self, function: Callable[[], T]) -> T:
-        """Call a function in the thread. Who is cancelled meanwhile waits for its end, and is cancelled then.
-
-        anyio's `to_thread.run_sync` is not left by its own cancellations, but by those of asyncio.
-        """
-        future = asyncio.wrap_future(self._thread.submit(function))
-        cancelled: asyncio.CancelledError | None = None
-        with anyio.CancelScope(shield=True):
-            while not future.done():
-                try:
-                    await asyncio.wait([future])
-                except asyncio.CancelledError as exc:
-                    cancelled = exc
-        if cancelled is not None:
-            future.exception()  # is not told: the cancellation goes before
-            raise cancelled
-        return future.result()
-
-
-def _unwritable(name: str, exc: OSError) -> ExportError:
-    return ExportError(
-        f"{name} cannot be written ({exc.strerror or exc}): what was committed is kept. Make room, or mend it; "
-        "the same command then goes on from there"
-    )

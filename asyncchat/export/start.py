@@ -70,6 +70,17 @@ def _any_json(response: Response) -> Response:
     return response
 
 
+async def read_clock(client: AsyncClient) -> float:
+    """The server's clock, or where it does not tell that, this machine's, in seconds since the epoch.
+
+    Raises:
+        AsyncChatError: The server did not answer.
+    """
+    request = Request("GET", "/models", params={"page": 1, "per_page": 1})
+    response = await client.call(request, _any_json)
+    return time.time() if response.date is None else response.date
+
+
 async def draw_plan(client: AsyncClient, query: Query, *, lag: float) -> Plan:
     """What to export, as of which second, and what the server is like; how much it is, is not known yet.
 
@@ -81,10 +92,7 @@ async def draw_plan(client: AsyncClient, query: Query, *, lag: float) -> Plan:
         ConfigurationError: `since` lies in the future.
         AsyncChatError: The server did not answer.
     """
-    request = Request("GET", "/models", params={"page": 1, "per_page": 1})
-    response = await client.with_options(retry=1).call(request, _any_json)
-    now = time.time() if response.date is None else response.date
-    last = math.floor(now - lag) - 1
+    last = math.floor(await read_clock(client.with_options(retry=1)) - lag) - 1
     since, until = make_second(query.since), make_second(query.until)
     as_of = last if until is None else min(until, last)
     if since is not None and since > as_of:

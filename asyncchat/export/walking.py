@@ -23,7 +23,7 @@ from asyncchat.export.questions import (
     refuse_foreign,
     union,
 )
-from asyncchat.export.windows import Certificate, Span, is_whole
+from asyncchat.export.windows import Certificate, Span, StampOf, created, is_whole
 
 _SIDE_BY_SIDE: Final = 16
 _ATTEMPTS: Final = 3
@@ -97,40 +97,47 @@ def step(span: Span, first: RawPage, manner: Manner) -> Generator[Questions, Ans
     The counts prove something only while each comes of a later state than the one before. Where a replica lags behind,
     the order must: so the server must be known to sort by created_at, and by nothing that is much like it.
     """
-    if not manner.steps and not is_by_time(first.data):
+    if not manner.steps and not is_by_time(first.data, manner.stamp_of):
         return None
     pages, page, rest = [first], first, span
     failures = 0
     while failures < _ATTEMPTS and page.total_rows < manner.cap:
         if is_whole(page):
             return Reading(rows=union(pages), certificate=Certificate.STEP)
-        smaller = _rest_of(rest, page.data)
+        smaller = _rest_of(rest, page.data, manner.stamp_of)
         if smaller is None:
             return None
         following = yield from ask_page(smaller, 1)
-        refuse_foreign(smaller, following)
-        gone = sum(not smaller.holds(row.created_at) for row in page.data)
+        refuse_foreign(smaller, following, manner.stamp_of)
+        gone = sum(not smaller.holds(manner.stamp_of(row)) for row in page.data)
         if (
             page.total_rows - following.total_rows
             == gone
-            == len({row.id for row in page.data}) - _shared(page, smaller)
+            == len({row.id for row in page.data}) - _shared(page, smaller, manner.stamp_of)
         ):
             page, rest, failures = following, smaller, 0
         else:
             failures += 1
             page = yield from ask_page(rest, 1)
-            refuse_foreign(rest, page)
+            refuse_foreign(rest, page, manner.stamp_of)
         pages.append(page)
     return None
 
 
-def is_by_time(rows: Sequence[RawRow]) -> bool:
-    """Whether rows came by created_at: by enough of it that this is no chance, and neither by updated_at nor by id."""
-    seconds = [row.created_at for row in rows]
+def is_by_time(rows: Sequence[RawRow], stamp_of: StampOf = created) -> bool:
+    """Whether rows came by their time: by enough of it that this is no chance, and neither by the other one nor by id.
+
+    Args:
+        rows: The rows.
+        stamp_of: Which time that is.
+    """
+    seconds = [stamp_of(row) for row in rows]
     if len(set(seconds)) < _TELLING or not _is_sorted(seconds):
         return False
-    changes = [row.updated_at for row in rows if row.updated_at is not None]
-    return not _is_sorted(changes) and not _is_sorted([row.id for row in rows])
+    others = [row.created_at for row in rows]
+    if stamp_of is created:
+        others = [row.updated_at for row in rows if row.updated_at is not None]
+    return not _is_sorted(others) and not _is_sorted([row.id for row in rows])
 
 
 def _is_sorted(values: Sequence[Any]) -> bool:
@@ -138,13 +145,13 @@ def _is_sorted(values: Sequence[Any]) -> bool:
     return all(one >= two for one, two in pairs) or all(one <= two for one, two in pairs)
 
 
-def _shared(page: RawPage, smaller: Span) -> int:
-    return len({row.id for row in page.data if smaller.holds(row.created_at)})
+def _shared(page: RawPage, smaller: Span, stamp_of: StampOf) -> int:
+    return len({row.id for row in page.data if smaller.holds(stamp_of(row))})
 
 
-def _rest_of(span: Span, rows: Sequence[RawRow]) -> Span | None:
+def _rest_of(span: Span, rows: Sequence[RawRow], stamp_of: StampOf) -> Span | None:
     """What is left of a window after a page that came in order of time; None: it came in none, or is of one second."""
-    seconds = [math.floor(row.created_at.timestamp()) for row in rows]
+    seconds = [math.floor(stamp_of(row).timestamp()) for row in rows]
     if not seconds or seconds[0] == seconds[-1]:
         return None
     if not _is_sorted(seconds):
@@ -162,7 +169,7 @@ def confirm(span: Span, read: Sequence[RawPage], manner: Manner) -> Generator[Qu
         (before,) = yield (CountQuestion(span),)
         if not isinstance(before, int) or before >= manner.cap:
             break
-        pages, is_end = yield from _serially(span)
+        pages, is_end = yield from _serially(span, manner.stamp_of)
         rows |= {row.id: row for row in union(pages)}
         there = {row.id for page in pages for row in page.data}
         doubtful = iter(sorted(rows.keys() - there))
@@ -177,7 +184,7 @@ def confirm(span: Span, read: Sequence[RawPage], manner: Manner) -> Generator[Qu
     return None
 
 
-def _serially(span: Span) -> Generator[Questions, Answers, tuple[list[RawPage], bool]]:
+def _serially(span: Span, stamp_of: StampOf) -> Generator[Questions, Answers, tuple[list[RawPage], bool]]:
     """Pages one after the other until one has room for more or there is none, and whether that came.
 
     Else two in a row have brought nothing new, or rows come past the end that the server counts.
@@ -189,7 +196,7 @@ def _serially(span: Span) -> Generator[Questions, Answers, tuple[list[RawPage], 
         (page,) = yield (PageQuestion(span, number),)
         if not isinstance(page, Page):
             return pages, True
-        refuse_foreign(span, page)
+        refuse_foreign(span, page, stamp_of)
         pages.append(page)
         if not is_full(page):
             return pages, True

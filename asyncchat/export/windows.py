@@ -9,9 +9,9 @@ from __future__ import annotations
 import enum
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 
@@ -30,6 +30,29 @@ class Row(Protocol):
     def created_at(self) -> datetime:
         """When it was made."""
         ...
+
+
+class Changing(Row, Protocol):
+    """What a decision needs of a row that changes."""
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """When it was changed last; None where that is not told."""
+        ...
+
+
+StampOf: TypeAlias = Callable[[Any], datetime]
+"""The time of a row that a window's filters look at."""
+
+
+def created(row: Row) -> datetime:
+    """When a row was made."""
+    return row.created_at
+
+
+def changed(row: Changing) -> datetime:
+    """When a row was changed last."""
+    return row.updated_at or row.created_at
 
 
 class PageOf(Protocol):
@@ -67,6 +90,8 @@ class Certificate(enum.Enum):
     """From page to page towards the oldest rows, the count became less by just the rows that had been read."""
     CONFIRMED = "confirmed"
     """Between two equal counts as many rows were read, or asked for by their ids."""
+    TAIL = "tail"
+    """The end of a listing joined on to what was there already, and both together are as many as counted."""
 
 
 @attrs.frozen
@@ -135,12 +160,12 @@ class Foreign:
     """A row from outside the window: the server does not filter."""
 
     row_id: int
-    created_at: datetime
+    moment: datetime
 
 
-def find_foreign(span: Span, rows: Iterable[Row]) -> Foreign | None:
+def find_foreign(span: Span, rows: Iterable[Row], stamp_of: StampOf = created) -> Foreign | None:
     """The first row from outside a window, None when all belong there."""
-    return next((Foreign(row.id, row.created_at) for row in rows if not span.holds(row.created_at)), None)
+    return next((Foreign(row.id, stamp_of(row)) for row in rows if not span.holds(stamp_of(row))), None)
 
 
 def is_whole(page: PageOf) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final, Protocol, TypeVar
 
@@ -52,6 +53,17 @@ class ConversationItem(Item):
     def to_json(self) -> int:
         """As a JSON value."""
         return self.id
+
+
+def conversation_in(doubt: str) -> int | None:
+    """The conversation whose messages a doubt is about; None where it is about something else."""
+    found = re.match(r"messages of conversation (-?\d+):", doubt)
+    return None if found is None else int(found[1])
+
+
+def is_of_window(doubt: str) -> bool:
+    """Whether a doubt is about a window of conversations."""
+    return doubt.startswith("window ")
 
 
 def item_from_json(value: Any) -> Item:

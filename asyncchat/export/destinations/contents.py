@@ -35,6 +35,11 @@ class Contents(Protocol):
         ...
 
     @property
+    def is_synced(self) -> bool:
+        """Whether it has been kept up to date since: a conversation that has changed after `as_of` may lag behind."""
+        ...
+
+    @property
     def can_mend(self) -> bool:
         """Whether rows can be put into it."""
         ...

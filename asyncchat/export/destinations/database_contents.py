@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
+
+import attrs
 
 from asyncchat.export.destinations.base import Batch
 from asyncchat.export.destinations.contents import Kept
-from asyncchat.export.destinations.store import Store, Values
+from asyncchat.export.destinations.holding import MAIN, kinds_held, to_text
+from asyncchat.export.destinations.session import Session, guarded
+from asyncchat.export.destinations.store import Values
+from asyncchat.export.destinations.tables import EXPORTS
 from asyncchat.export.report import ExportReport
+
+_THERE: Final = "deleted_at IS NULL"
 
 
 class DatabaseContents:
-    """What a database holds.
+    """What a database holds, but for rows that are marked as deleted.
 
     Args:
-        store: The database, connected.
+        session: The database, connected.
         report: What the export said of itself.
-        ask: Executes a query, and translates what the database raises.
-        mend: Puts rows into the export.
-        close: Lets go of the database.
+        is_synced: Whether it has been kept up to date since.
     """
 
     can_mend: Final = True
 
-    def __init__(
-        self,
-        store: Store,
-        report: ExportReport,
-        *,
-        ask: Callable[[str, Values], list[Values]],
-        mend: Callable[[Sequence[Batch]], None],
-        close: Callable[[], None],
-    ) -> None:
+    def __init__(self, session: Session, report: ExportReport, *, is_synced: bool) -> None:
         self.report = report
-        self._store = store
-        self._ask = ask
-        self.mend = mend
-        self.close = close
+        self.is_synced = is_synced
+        self._session = session
 
     def damaged(self) -> list[str]:
         """None: a database sees to its own files."""
@@ -45,18 +40,46 @@ class DatabaseContents:
 
     def models(self) -> set[int]:
         """The ids of its models."""
-        return {row_id for (row_id,) in self._ask("SELECT id FROM models", ())}
+        return {row_id for (row_id,) in self._ask(f"SELECT id FROM models WHERE {_THERE}")}  # noqa: S608
 
     def conversations(self) -> Iterator[Kept]:
         """Its conversations."""
-        second = self._store.dialect.second.format("created_at")
-        return (Kept(*row) for row in self._ask(f"SELECT id, {second}, model_id FROM conversations", ()))  # noqa: S608
+        second = self._session.store.dialect.second.format("created_at")
+        rows = self._ask(f"SELECT id, {second}, model_id FROM conversations WHERE {_THERE}")  # noqa: S608
+        return (Kept(*row) for row in rows)
 
     def message_counts(self) -> Mapping[int, int]:
         """How many messages it holds of each conversation, by the conversation's id."""
-        return dict(self._ask("SELECT conversation_id, count(*) FROM messages GROUP BY conversation_id", ()))
+        sql = f"SELECT conversation_id, count(*) FROM messages WHERE {_THERE} GROUP BY conversation_id"  # noqa: S608
+        return dict(self._ask(sql))
 
     def message_ids(self, conversation_ids: Collection[int]) -> Mapping[int, set[int]]:
         """The ids of messages of some conversations."""
-        sql = "SELECT id FROM messages WHERE conversation_id = ?"
+        sql = f"SELECT id FROM messages WHERE {_THERE} AND conversation_id = ?"  # noqa: S608
         return {each: {row_id for (row_id,) in self._ask(sql, (each,))} for each in conversation_ids}
+
+    @guarded
+    def mend(self, batches: Sequence[Batch]) -> None:
+        """Put rows into the export, and into its report how many there are now: in one transaction.
+
+        Raises:
+            ExportError: The database failed.
+        """
+        session = self._session
+        session.store.prepare()
+        for batch in batches:
+            session.take(batch)
+        session.flush()
+        session.begin()
+        counts = {kind: session.run(f"SELECT count(*) FROM {kind}")[0][0] for kind in kinds_held(self.report.query)}  # noqa: S608
+        self.report = attrs.evolve(self.report, rows=counts)
+        session.run(f"UPDATE {EXPORTS} SET report = ? WHERE place = ?", (to_text(self.report), MAIN))  # noqa: S608
+        session.commit()
+
+    def close(self) -> None:
+        """Let go of the database. May be called twice."""
+        self._session.close()
+
+    @guarded
+    def _ask(self, sql: str, values: Values = ()) -> list[Values]:
+        return self._session.run(sql, values)

@@ -18,7 +18,7 @@ from asyncchat.export.destinations.columns import Type
 from asyncchat.export.destinations.database import Database
 from asyncchat.export.destinations.filelock import FileLock
 from asyncchat.export.destinations.store import Store, Values
-from asyncchat.export.destinations.tables import ALL_COLUMNS, Dialect
+from asyncchat.export.destinations.tables import ALL_COLUMNS, Dialect, upsert
 
 if TYPE_CHECKING:
     import duckdb
@@ -118,7 +118,7 @@ class _DuckDB(Store):
     def load(self, table: str, kind: str, rows: Sequence[Values]) -> None:
         self._open.register("asyncchat_rows", _arrow(kind, rows))
         try:
-            self.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM asyncchat_rows")  # noqa: S608 - our own names
+            self.execute(upsert(table, kind, "SELECT * FROM asyncchat_rows"))
         finally:
             self._open.unregister("asyncchat_rows")
 

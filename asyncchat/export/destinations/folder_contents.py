@@ -28,6 +28,7 @@ class FolderContents:
         ExportError: Another export writes to it.
     """
 
+    is_synced: Final = False
     can_mend: Final = False
 
     def __init__(self, root: Path) -> None:

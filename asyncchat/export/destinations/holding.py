@@ -15,7 +15,7 @@ MAIN: Final = "main"
 NEW: Final = "new"
 """The place of an export that will replace a finished one."""
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """The version of the tables' layout."""
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from asyncchat import ConfigurationError, ExportError
 from asyncchat.export.destinations.holding import MAIN, Held, from_texts, kinds_held, table_of
 from asyncchat.export.destinations.store import Store
-from asyncchat.export.destinations.tables import EXPORTS, MARKS, NAMES
+from asyncchat.export.destinations.tables import EXPORTS, MARKS, NAMES, SYNCS, UNPROVEN
 from asyncchat.export.report import ExportReport
 
 _READ_EXPORTS: Final = (
@@ -30,7 +30,7 @@ def find_exports(store: Store) -> dict[str, Held]:
     rows = store.execute(_READ_EXPORTS) if {EXPORTS, MARKS} <= taken else []
     held = {place: from_texts(store.name, *row) for place, *row in rows}
     own = {table_of(kind, place) for place, export in held.items() for kind in kinds_held(export.query)}
-    own |= {EXPORTS, MARKS} if EXPORTS in taken else set()
+    own |= {EXPORTS, MARKS, SYNCS, UNPROVEN} if EXPORTS in taken else set()
     is_finished = MAIN in held and held[MAIN].report is not None
     for name in sorted(taken - own - set(store.own_names if is_finished else ())):
         raise _foreign(store, name)

@@ -15,7 +15,7 @@ from asyncchat import ConfigurationError, ExportError
 from asyncchat.export.destinations.columns import Type
 from asyncchat.export.destinations.database import Database
 from asyncchat.export.destinations.store import Store, Values
-from asyncchat.export.destinations.tables import ALL_COLUMNS, KEYS, Dialect
+from asyncchat.export.destinations.tables import ALL_COLUMNS, Dialect, upsert
 
 if TYPE_CHECKING:
     import psycopg
@@ -193,19 +193,14 @@ class _PostgreSQL(Store):
         return cursor.fetchall() if cursor.description else []
 
     def load(self, table: str, kind: str, rows: Sequence[Values]) -> None:
-        names = [column.name for column in ALL_COLUMNS[kind]]
-        keys = KEYS[kind].split(", ")
-        changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+        names = ", ".join(column.name for column in ALL_COLUMNS[kind])
         staging = f"asyncchat_rows_{kind}"
         self.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {staging} (LIKE {table}) ON COMMIT DROP")
         with self._open.cursor() as cursor:
-            with cursor.copy(f"COPY {staging} FROM STDIN".encode()) as copy:
+            with cursor.copy(f"COPY {staging} ({names}) FROM STDIN".encode()) as copy:
                 for row in rows:
                     copy.write_row(row)
-            cursor.execute(
-                f"INSERT INTO {table} SELECT * FROM {staging} "  # noqa: S608 - our own names
-                f"ON CONFLICT ({KEYS[kind]}) DO UPDATE SET {changes}".encode()
-            )
+            cursor.execute(upsert(table, kind, f"SELECT {names} FROM {staging}").encode())  # noqa: S608 - our own names
             cursor.execute(f"TRUNCATE {staging}".encode())
 
     def renamed(self, kind: str) -> None:

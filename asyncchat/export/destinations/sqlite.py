@@ -1,7 +1,8 @@
 """An SQLite file as a destination.
 
 Times are texts such as `2025-05-05 10:00:00`, in UTC, as SQLite's own functions write and read them. `messages_fts`
-finds messages by their words; it is filled when the export is finished:
+finds messages by their words; it is filled when the export is finished, and kept true
+by triggers from then on:
 
     SELECT messages.* FROM messages_fts JOIN messages ON messages.id = messages_fts.rowid
     WHERE messages_fts MATCH 'word'
@@ -22,12 +23,22 @@ from asyncchat.export.destinations.columns import Type
 from asyncchat.export.destinations.database import Database
 from asyncchat.export.destinations.filelock import FileLock
 from asyncchat.export.destinations.store import Store, Values
-from asyncchat.export.destinations.tables import ALL_COLUMNS, Dialect
+from asyncchat.export.destinations.tables import ALL_COLUMNS, Dialect, upsert
 
 _WAITS: Final = 30.0
 """Seconds that another program's transaction is waited for."""
 
 _CACHE_KIB: Final = 32 * 1024
+
+_FORGET: Final = "INSERT INTO messages_fts (messages_fts, rowid, message) VALUES ('delete', old.id, old.message);"
+_LEARN: Final = "INSERT INTO messages_fts (rowid, message) VALUES (new.id, new.message);"
+_IS_OTHER: Final = "old.message IS NOT new.message OR old.id <> new.id"
+_TRIGGERS: Final = (
+    f"CREATE TRIGGER asyncchat_messages_added AFTER INSERT ON messages BEGIN {_LEARN} END",
+    f"CREATE TRIGGER asyncchat_messages_dropped AFTER DELETE ON messages BEGIN {_FORGET} END",
+    f"CREATE TRIGGER asyncchat_messages_changed AFTER UPDATE ON messages WHEN {_IS_OTHER} BEGIN {_FORGET} {_LEARN} END",
+)
+"""As SQLite's documentation of external content tables has them; they go with their table."""
 
 _ADVICE: Final = {
     "SQLITE_FULL": "make room on the disk, and run the same command again: it goes on",
@@ -60,6 +71,7 @@ class _SQLite(Store):
         has_comments=False,
         json="TEXT",
         second="CAST(strftime('%s', {}) AS INTEGER)",
+        moment="datetime(?)",
     )
     own_names: ClassVar = ("messages_fts",)
     errors = (sqlite3.Error,)
@@ -144,12 +156,11 @@ class _SQLite(Store):
         times = [i for i, column in enumerate(columns) if column.type is Type.TIMESTAMP]
         places = ", ".join("?" * len(columns))
         self._open.executemany(
-            f"INSERT OR REPLACE INTO {table} VALUES ({places})",  # noqa: S608 - our own names
-            (_with_texts(row, times) for row in rows) if times else rows,
+            upsert(table, kind, f"VALUES ({places})"), (_with_texts(row, times) for row in rows) if times else rows
         )
 
     def index(self) -> None:
-        """Make the full-text index over messages anew."""
+        """Make the full-text index over messages anew, and what keeps it true from then on."""
         ((has_fts,),) = self.execute("SELECT sqlite_compileoption_used('ENABLE_FTS5')")
         self.execute("DROP TABLE IF EXISTS messages_fts")
         if has_fts and self.names(["messages"]):
@@ -157,6 +168,8 @@ class _SQLite(Store):
                 "CREATE VIRTUAL TABLE messages_fts USING fts5(message, content='messages', content_rowid='id')"
             )
             self.execute("INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')")
+            for trigger in _TRIGGERS:
+                self.execute(trigger)
 
     def forget(self) -> None:
         """Let a file go that was made for an export and holds nothing."""

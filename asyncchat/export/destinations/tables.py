@@ -13,6 +13,10 @@ from asyncchat.export.report import KINDS
 
 EXPORTS: Final = "asyncchat_exports"
 MARKS: Final = "asyncchat_marks"
+SYNCS: Final = "asyncchat_syncs"
+"""How far a copy has been kept up to date."""
+UNPROVEN: Final = "asyncchat_unproven"
+"""Conversations whose messages have not been counted since they were added to without being asked for."""
 
 ALL_COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
     **COLUMNS,
@@ -24,11 +28,14 @@ ALL_COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
 }
 """Columns by kind of rows, those of the marks included."""
 
+DELETED: Final = Column("deleted_at", Type.TIMESTAMP, "When it was found that the server has it no more. In UTC.")
+"""A column of every kind of rows in databases: what is gone is marked, and stays."""
+
 KEYS: Final[Mapping[str, str]] = {**dict.fromkeys(KINDS, "id"), "marks": "place, position"}
 
 INDEXED: Final = ("conversation_id", "model_id", "created_at", "updated_at")
 
-NAMES: Final = (EXPORTS, MARKS, *(table_of(kind, place) for place in (MAIN, NEW) for kind in KINDS))
+NAMES: Final = (EXPORTS, MARKS, SYNCS, UNPROVEN, *(table_of(kind, place) for place in (MAIN, NEW) for kind in KINDS))
 """Every table that an export may have."""
 
 _ABOUT: Final = {
@@ -48,6 +55,7 @@ class Dialect:
         has_comments: Whether tables and columns take comments.
         json: The type of JSON about exports, which may hold escapes that the database takes for no character.
         second: The whole seconds since the epoch of a time in a column `{}`.
+        moment: A time that is given as a parameter, a text with its offset.
     """
 
     types: Mapping[Type, str]
@@ -55,6 +63,7 @@ class Dialect:
     has_comments: bool = True
     json: str
     second: str
+    moment: str = "CAST(? AS timestamptz)"
 
     def fill(self, sql: str) -> str:
         """A statement with the database's own parameters for `?`."""
@@ -68,16 +77,22 @@ def admin_tables(dialect: Dialect) -> Iterator[str]:
         f"CREATE TABLE IF NOT EXISTS {EXPORTS} (place {text} NOT NULL PRIMARY KEY, layout {integer} NOT NULL, "
         f"query {dialect.json} NOT NULL, report {dialect.json})"
     )
-    yield _table(dialect, MARKS, "marks", "IF NOT EXISTS ")
+    yield _table(dialect, MARKS, ALL_COLUMNS["marks"], KEYS["marks"], "IF NOT EXISTS ")
+    yield f"CREATE TABLE IF NOT EXISTS {SYNCS} (state {dialect.json} NOT NULL)"
+    yield (
+        f"CREATE TABLE IF NOT EXISTS {UNPROVEN} (conversation_id {integer} NOT NULL PRIMARY KEY, "
+        f"round {integer} NOT NULL)"
+    )
 
 
 def table(dialect: Dialect, kind: str, place: str) -> Iterator[str]:
     """What makes the table of a kind of rows."""
     name = table_of(kind, place)
-    yield _table(dialect, name, kind)
+    columns = (*COLUMNS[kind], DELETED)
+    yield _table(dialect, name, columns, KEYS[kind])
     if dialect.has_comments:
         yield f"COMMENT ON TABLE {name} IS {_quoted(_ABOUT[kind])}"
-        for column in COLUMNS[kind]:
+        for column in columns:
             yield f"COMMENT ON COLUMN {name}.{column.name} IS {_quoted(column.comment)}"
 
 
@@ -89,9 +104,26 @@ def indexes(kind: str) -> Iterator[str]:
             yield f"CREATE INDEX IF NOT EXISTS asyncchat_{kind}_{name} ON {kind} ({name})"
 
 
-def _table(dialect: Dialect, name: str, kind: str, unless: str = "") -> str:
-    columns = ", ".join(f"{column.name} {dialect.types[column.type]}" for column in ALL_COLUMNS[kind])
-    return f"CREATE TABLE {unless}{name} ({columns}, PRIMARY KEY ({KEYS[kind]}))"
+def upsert(table_name: str, kind: str, source: str) -> str:
+    """What puts rows into a table, over those with the same key; a row that is there again is deleted no more.
+
+    Args:
+        table_name: The table.
+        kind: Whose columns it has: a kind of rows, or "marks".
+        source: Where the rows come from, in the columns' order: a SELECT, or VALUES.
+    """
+    names, keys = [column.name for column in ALL_COLUMNS[kind]], KEYS[kind].split(", ")
+    changes = [f"{name} = excluded.{name}" for name in names if name not in keys]
+    changes += [f"{DELETED.name} = NULL"] if kind in COLUMNS else []
+    return (
+        f"INSERT INTO {table_name} ({', '.join(names)}) {source} "
+        f"ON CONFLICT ({KEYS[kind]}) DO UPDATE SET {', '.join(changes)}"
+    )
+
+
+def _table(dialect: Dialect, name: str, columns: Sequence[Column], key: str, unless: str = "") -> str:
+    told = ", ".join(f"{column.name} {dialect.types[column.type]}" for column in columns)
+    return f"CREATE TABLE {unless}{name} ({told}, PRIMARY KEY ({key}))"
 
 
 def _quoted(text: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
 from typing import Final, TypeAlias
 
 from asyncchat import AsyncPager, NotFoundError, RawRow
@@ -25,6 +27,8 @@ class MessageCheck:
         messages_of: Makes the listing of a conversation's messages.
         stored_ids: The ids of the messages that the destination holds of some conversations.
         findings: Where differences are noted.
+        changed_at: When a conversation changed last; None where it need not be asked: the destination claims all
+            messages of its time, whatever has come since.
 
     Attributes:
         gone: Conversations that the server has not.
@@ -32,8 +36,14 @@ class MessageCheck:
     """
 
     def __init__(
-        self, messages_of: Callable[[int], AsyncPager[RawRow]], stored_ids: StoredIds, findings: Findings
+        self,
+        messages_of: Callable[[int], AsyncPager[RawRow]],
+        stored_ids: StoredIds,
+        findings: Findings,
+        *,
+        changed_at: Callable[[int], Awaitable[datetime]] | None = None,
     ) -> None:
+        self._changed_at = changed_at
         self._messages_of = messages_of
         self._stored_ids = stored_ids
         self._findings = findings
@@ -77,6 +87,12 @@ class MessageCheck:
 
         await side_by_side(read, conversation_ids, limit=AT_ONCE)
 
+    async def _is_newer(self, conversation_id: int) -> bool:
+        """Whether a conversation has changed since, so that the next round of a sync brings what is missing."""
+        if self._changed_at is None:
+            return False
+        return math.floor((await self._changed_at(conversation_id)).timestamp()) > self._findings.as_of
+
     async def _read(self, conversation_id: int, stored: set[int]) -> None:
         name = f"messages of conversation {conversation_id}"
         found: dict[int, RawRow] = {}
@@ -84,6 +100,8 @@ class MessageCheck:
             found = self._findings.rows_of(await read_messages(self._messages_of(conversation_id), name))
         unknown = [row for row_id, row in found.items() if row_id not in stored]
         missing = self._findings.claimed(unknown)
+        if missing and await self._is_newer(conversation_id):
+            missing = []
         self._findings.newer += len(unknown) - len(missing)
         self._findings.note(
             "messages",

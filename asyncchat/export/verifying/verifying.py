@@ -7,6 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import TypeVar
 
 import anyio.to_thread
@@ -196,7 +197,15 @@ class _Verification:
         async def stored_ids(conversation_ids: Collection[int]) -> Mapping[int, set[int]]:
             return await _read(lambda: self._contents.message_ids(conversation_ids))
 
-        check = MessageCheck(lambda each: self._client.messages.list(each).raw(), stored_ids, self._findings)
+        async def changed_at(conversation_id: int) -> datetime:
+            return (await self._client.conversations.get(conversation_id)).updated_at
+
+        check = MessageCheck(
+            lambda each: self._client.messages.list(each).raw(),
+            stored_ids,
+            self._findings,
+            changed_at=changed_at if self._contents.is_synced else None,
+        )
         await check.compare(known | counts.keys() | self._findings.missing_ids("conversations"), counts)
         unnamed = check.there - known - self._findings.missing_ids("conversations")
         began = [(await self._client.conversations.get(each)).created_at for each in sorted(unnamed)]

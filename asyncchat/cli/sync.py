@@ -1,0 +1,182 @@
+"""`asyncchat sync`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import re
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from asyncchat.cli.options import Connection, connection_options, opened, take_connection
+from asyncchat.cli.render import safe, show_progress
+from asyncchat.cli.render_sync import moment, round_line, sync_stand, sync_summary
+from asyncchat.cli.running import EndedError, Terminated, run_async
+from asyncchat.cli.wording import wording
+from asyncchat.errors import APIConnectionError, RateLimitError, ServerError
+
+if TYPE_CHECKING:
+    from asyncchat.export import SyncReport
+
+T = TypeVar("T")
+
+_UNCERTIFIED: Final = 3
+_TEMPORARY: Final = 75  # EX_TEMPFAIL of sysexits.h: later it may go well
+_AWAY: Final = (APIConnectionError, RateLimitError, ServerError)
+_LONGEST: Final = 3_600.0
+"""Seconds between two tries of a server that is away, unless rounds are further apart anyway."""
+_JITTER: Final = 0.1
+_UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+
+def _to_seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Read a time such as 30s, 5m, 1h or 1d."""
+    match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", value or "")
+    if value is None:
+        return None
+    if match is None or int(match[1]) == 0:
+        raise click.BadParameter(
+            f"{value!r} is no time: give a number and s, m, h or d, such as 5m", ctx=context, param=parameter
+        )
+    return int(match[1]) * _UNITS[match[2]]
+
+
+@click.command(name="sync")
+@click.argument("destination", metavar="DEST")
+@click.option("--every", callback=_to_seconds, metavar="TIME", help="A round every 30s, 5m, 1h ... until stopped.")
+@click.option("--prune", is_flag=True, help="Mark what the server has no more (deleted_at); a request per 1,000 rows.")
+@click.option("--since", metavar="WHEN", help="Only conversations created at or after it: 2025-05-05, or a full time.")
+@click.option("--model", "models", type=int, multiple=True, metavar="ID", help="Only this model. May be repeated.")
+@click.option("--no-messages", is_flag=True, help="Leave the messages out.")
+@click.option("--lag", type=float, metavar="SECONDS", help="Stay behind the server's clock.  [default: 120]")
+@click.option("--lookback", type=float, metavar="SECONDS", help="Read again what changed so late.  [default: 300]")
+@click.option("--audit", type=float, metavar="SHARE", help="Of conversations to count, as a check.  [default: 0.02]")
+@click.option("--patience", type=float, metavar="SECONDS", help="Wait for a server that is down.  [default: 300]")
+@connection_options
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON; with --every a line for each round.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def sync_command(**flags: Any) -> int:
+    """Bring the database DEST up to date with the server; the first time, export everything into it.
+
+    DEST is one of sqlite:///FILE, duckdb:///FILE and postgresql://USER@HOST/DATABASE. A round asks for what has changed
+    since the one before, and seldom for more: new messages come with their conversations. However it ends, the same
+    command goes on. Exit code 3: something could not be read, and will be in the next round; 75: the server was away.
+
+    \b
+    Try it:  asyncchat sync sqlite:///chat.db --sandbox
+    """  # noqa: D301 - click reads the backspace
+    as_json, quiet, every = flags.pop("as_json"), flags.pop("quiet"), flags.pop("every")
+    connection = take_connection(flags)
+    if every is not None:
+        show = _silent if quiet else _print_json if as_json else _print_line
+        return _run(_keep_on(connection, flags, every, show))
+    report = _run(_once(connection, flags, silent=quiet or as_json))
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2))
+    elif not quiet:
+        click.echo(sync_summary(report))
+    elif not report.certified:
+        click.echo(f"asyncchat: not all is proved complete: {safe(report.uncertified[0])}", err=True)
+    return 0 if report.certified else _UNCERTIFIED
+
+
+def _run(main: Coroutine[Any, Any, T]) -> T:
+    goes_on = "what was committed is kept, the same command goes on"
+    try:
+        return run_async(main)
+    except KeyboardInterrupt:
+        raise EndedError(f"interrupted: {goes_on}", 128 + signal.SIGINT) from None
+    except Terminated:
+        raise EndedError(f"terminated: {goes_on}", 128 + signal.SIGTERM) from None
+    except _AWAY as exc:
+        raise EndedError(wording(exc), _TEMPORARY) from None
+
+
+async def _once(connection: Connection, flags: dict[str, Any], *, silent: bool) -> SyncReport:
+    drawn = contextlib.nullcontext() if silent else show_progress(sys.stderr, sync_stand)
+    async with opened(connection) as (client, source):
+        with drawn as observer:
+            return await _sync(client, flags, source, observer)
+
+
+async def _keep_on(
+    connection: Connection, flags: dict[str, Any], every: float, show: Callable[[SyncReport], None]
+) -> int:
+    async with opened(connection) as (client, source):
+        await keep_on(lambda: _sync(client, flags, source, None), every=every, show=show)
+    return 0
+
+
+async def keep_on(
+    run: Callable[[], Awaitable[SyncReport]],
+    *,
+    every: float,
+    show: Callable[[SyncReport], None],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Make rounds until cancelled. A server that is away is tried again later and later.
+
+    Args:
+        run: Makes one.
+        every: Seconds from the end of one to the beginning of the next.
+        show: Is given each report.
+        sleep: Waits.
+
+    Raises:
+        AsyncChatError: A failure that waiting does not mend.
+    """
+    failures = 0
+    while True:
+        try:
+            report = await run()
+        except _AWAY as exc:
+            wait = _backoff(every, failures, getattr(exc, "retry_after", None))
+            failures += 1
+            click.echo(f"asyncchat: {moment()} {safe(wording(exc))}: again in {wait:.0f} s", err=True)
+        else:
+            wait, failures = every, 0
+            show(report)
+        await sleep(wait * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311 - spreads load, guards nothing
+
+
+def _backoff(every: float, failures: int, asked: float | None) -> float:
+    longest = max(every, _LONGEST)
+    return max(min(longest, every * 2.0 ** min(failures, 30)), (asked or 0.0) / (1 - _JITTER))
+
+
+async def _sync(client: Any, flags: dict[str, Any], source: str | None, observer: Any) -> SyncReport:
+    from asyncchat.export import sync  # noqa: PLC0415 - heavy, and not needed for --help
+
+    seconds = ("lag", "lookback", "audit", "patience")
+    return await sync(
+        client,
+        flags["destination"],
+        since=flags["since"],
+        models=flags["models"],
+        messages=not flags["no_messages"],
+        prune=flags["prune"],
+        **{name: flags[name] for name in seconds if flags[name] is not None},
+        source=source,
+        observer=observer,
+    )
+
+
+def _silent(report: SyncReport) -> None:
+    if not report.certified:
+        click.echo(f"asyncchat: {moment()} not all is proved complete: {safe(report.uncertified[0])}", err=True)
+
+
+def _print_json(report: SyncReport) -> None:
+    click.echo(json.dumps(report.to_dict()))
+    sys.stdout.flush()
+
+
+def _print_line(report: SyncReport) -> None:
+    click.echo(round_line(report))
+    sys.stdout.flush()

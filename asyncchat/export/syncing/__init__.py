@@ -1,0 +1,1 @@
+"""Keeping a finished export up to date."""

@@ -1,0 +1,129 @@
+"""What a sync brought, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import attrs
+
+from asyncchat.export.report import ExportReport, Query
+
+
+@attrs.frozen(kw_only=True)
+class ConversationChange:
+    """A conversation that has changed, and is in the database as it is now.
+
+    Attributes:
+        id: Its id.
+        is_new: Whether it was not there before.
+        is_deleted: Whether the server has it no more.
+        messages: The ids of its messages that are new. Empty also where a run that was killed has left it untold.
+    """
+
+    id: int
+    is_new: bool = False
+    is_deleted: bool = False
+    messages: Sequence[int] = ()
+
+
+OnChange: TypeAlias = Callable[[ConversationChange], Awaitable[None] | None]
+
+
+@attrs.frozen(kw_only=True)
+class SyncReport:
+    """What a round of a sync brought.
+
+    Attributes:
+        destination: The database.
+        query: What it holds.
+        as_of: The second of the server's clock up to which it is complete now, but for what is `uncertified`.
+        since: The second up to which it was so before.
+        exported: The report of the export that this was, where there was none before.
+        rows: Rows that the database holds, by kind; those marked as deleted are counted.
+        new: Conversations that were not there before.
+        changed: Conversations that were there, and have changed.
+        messages: Messages that were not there before.
+        ways: Conversations whose changes were looked into, by the way in which their messages were come by: "recent"
+            took no request, "tail" read the end of their listing, "whole" all of it.
+        audited: Conversations that were counted, though they had been added to from their recent messages.
+        lied: Conversations of which that showed that recent messages had had a gap; it has been filled.
+        trusts: Whether recent messages are believed in the rounds to come.
+        deleted: Conversations that the server has no more, and that have been marked.
+        certificates: How many windows and conversations were accepted, by the reason why they are known to be complete.
+        uncertified: What of the database could not be read or proved complete, each with its reason. What this round
+            could not, the next one reads again; windows that the export could not, `prune` counts.
+        clock_went_back: Seconds by which the server's clock had gone back.
+        requests: Requests sent, those of an export included.
+        audit_requests: Of these, how many were for the sample.
+        retries: Of these, how many were further attempts.
+        seconds: How long it took.
+    """
+
+    destination: str
+    query: Query
+    as_of: datetime
+    since: datetime
+    rows: Mapping[str, int]
+    exported: ExportReport | None = None
+    new: int = 0
+    changed: int = 0
+    messages: int = 0
+    ways: Mapping[str, int] = attrs.field(factory=dict)
+    audited: int = 0
+    lied: tuple[int, ...] = ()
+    trusts: bool = True
+    deleted: tuple[int, ...] = ()
+    certificates: Mapping[str, int] = attrs.field(factory=dict)
+    uncertified: tuple[str, ...] = ()
+    clock_went_back: int = 0
+    requests: int = 0
+    audit_requests: int = 0
+    retries: int = 0
+    seconds: float = 0.0
+
+    @property
+    def certified(self) -> bool:
+        """Whether all that the database holds is proved complete."""
+        return not self.uncertified
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            **{field.name: getattr(self, field.name) for field in attrs.fields(type(self))},
+            "query": self.query.to_dict(),
+            "as_of": self.as_of.isoformat(),
+            "since": self.since.isoformat(),
+            "rows": dict(self.rows),
+            "exported": None if self.exported is None else self.exported.to_dict(),
+            "ways": dict(self.ways),
+            "lied": list(self.lied),
+            "deleted": list(self.deleted),
+            "certificates": dict(self.certificates),
+            "uncertified": list(self.uncertified),
+            "seconds": round(self.seconds, 3),
+            "certified": self.certified,
+        }
+
+
+@attrs.frozen(kw_only=True)
+class SyncProgress:
+    """How far a round has come.
+
+    Attributes:
+        conversations: Conversations that were looked into.
+        conversations_total: How many there are to look into, as the server counted them.
+        messages: Messages so far that were not there before.
+        requests: Requests sent.
+        paused: Why nothing is sent just now, None when something is.
+    """
+
+    conversations: int
+    conversations_total: int
+    messages: int
+    requests: int
+    paused: str | None
+
+
+SyncObserver: TypeAlias = Callable[[SyncProgress], None]

@@ -1,0 +1,331 @@
+"""A round of a sync: what has changed is read and put into the copy, and how far that is comes with it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+import attrs
+
+from asyncchat import AsyncClient, ExportError, NotFoundError, RawRow
+from asyncchat.export.destinations.copy import Copy
+from asyncchat.export.fetch import changes_of
+from asyncchat.export.one_thread import OneThread
+from asyncchat.export.questions import Manner
+from asyncchat.export.report import KINDS, Query
+from asyncchat.export.start import make_second, read_clock
+from asyncchat.export.stopping import RETRY
+from asyncchat.export.syncing.changes import Changes
+from asyncchat.export.syncing.figures import Figures
+from asyncchat.export.syncing.models import ModelCheck
+from asyncchat.export.syncing.prune import Prune
+from asyncchat.export.syncing.report import ConversationChange, OnChange, SyncReport
+from asyncchat.export.syncing.setbacks import Setbacks
+from asyncchat.export.syncing.state import SKEW, Clock, Round, SyncState
+from asyncchat.export.syncing.updates import Manners, Updates
+from asyncchat.export.windows import Span, changed
+from asyncchat.export.work import is_of_window
+
+_BACKLOG_LEAST: Final = 5
+"""Conversations of earlier rounds that are counted at least: each is counted once, so that quiet rounds catch up."""
+_TRIED: Final = 3
+"""Conversations that are looked for by the time of their change: one may change meanwhile."""
+
+_local_clock = time.time
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How rounds are made.
+
+    Attributes:
+        lag: Seconds to keep behind the server's clock.
+        lookback: Seconds to read again.
+        audit: The share of conversations that are counted, of those whose messages were not asked for.
+        seed: Draws which.
+        prune: Whether conversations that the server has no more are looked for.
+        patience: Seconds for which a server that answers nothing is waited for.
+        on_change: Is told of each conversation that has changed.
+    """
+
+    lag: float
+    lookback: float
+    audit: float
+    seed: int
+    prune: bool
+    patience: float
+    on_change: OnChange | None
+
+
+class SyncRound:
+    """One round.
+
+    Args:
+        client: Where to read from.
+        copy: What is kept up to date.
+        thread: Where the copy is used.
+        settings: How.
+        figures: Where it is noted what came of it.
+    """
+
+    def __init__(
+        self, client: AsyncClient, copy: Copy, thread: OneThread, settings: Settings, figures: Figures
+    ) -> None:
+        retry = attrs.evolve(RETRY, patience=settings.patience)
+        self._client = client.with_options(retry=retry, deadline=None, hooks=[figures.on_event])
+        self._copy = copy
+        self._thread = thread
+        self._settings = settings
+        self._figures = figures
+        self._setbacks = Setbacks()
+        self._has_counted_all = False
+        self._manner = attrs.evolve(Manner.of(copy.report.probe), stamp_of=changed)
+        self._query: Query = copy.report.query
+        self._state = SyncState.after(copy.report) if copy.state is None else SyncState.from_text(copy.state)
+
+    async def run(self) -> SyncReport:
+        """Read everything that has changed.
+
+        Raises:
+            ExportError: The server does not look at the filters.
+            AsyncChatError: The server refused, or stopped answering. What was committed before is kept.
+        """
+        began, since = time.monotonic(), self._state.until
+        await self._tell_untold()
+        clock = await self._read_clock()
+        await self._try_filter()
+        plan = self._plan(clock, await self._thread.call(self._copy.latest) if self._state.rounds == 0 else None)
+        self._updates = updates = self._make_updates(plan)
+        if plan.went_back:  # this is seen only once: a run that is killed must not forget it
+            until = self._state.until - math.ceil(plan.went_back)
+            state = attrs.evolve(self._state, until=min(until, plan.until), clock=int(clock.now), ahead=clock.ahead)
+            await self._commit(state, list(self._state.windows))
+        models = ModelCheck(self._client, self._copy, self._thread, self._figures, self._query)
+        await models.bring(plan.span)
+        owed = await self._read_owed()
+        for model_id in self._query.model_ids or (None,):
+            owed += await self._read_changes(model_id, plan, owed)
+        await updates.settle()
+        await self._audit()
+        if self._settings.prune:
+            prune = Prune(self._client, self._copy, self._thread, self._manner, self._figures)
+            await updates.apply(await prune.run(make_second(self._query.since), plan.until))
+            self._has_counted_all = not prune.is_uncertain
+            await models.prune(plan.until)
+        until = plan.until if await self._is_clock_steady(clock.now) else since
+        state = attrs.evolve(self._state, rounds=plan.number, until=until, clock=int(clock.now), ahead=clock.ahead)
+        await self._commit(state, owed)
+        await self._tell()
+        return self._report(since=since, went_back=round(plan.went_back), seconds=time.monotonic() - began)
+
+    async def _read_clock(self) -> Clock:
+        before = _local_clock()
+        now = await read_clock(self._client)
+        after = _local_clock()
+        return Clock(now=now, ahead=now - before, doubt=SKEW + abs(after - before))
+
+    def _plan(self, clock: Clock, latest: int | None) -> Round:
+        settings = self._settings
+        self._manner = attrs.evolve(self._manner, overlap=self._manner.overlap or self._state.fractions)
+        plan = Round.of(self._state, clock, lag=settings.lag, lookback=settings.lookback, overlap=self._manner.overlap)
+        self._state = self._state.seen_at(clock, lag=settings.lag, lookback=settings.lookback, latest=latest)
+        return plan
+
+    def _make_updates(self, plan: Round) -> Updates:
+        manners = Manners(
+            messages=self._query.messages,
+            unsettled=self._state.unsettled,
+            until=plan.until,
+            went_back=plan.went_back > 0,
+            number=plan.number,
+            rate=self._settings.audit,
+            seed=self._settings.seed,
+        )
+        return Updates(
+            self._client,
+            self._client.with_options(hooks=[self._figures.on_audit_event]),
+            self._copy,
+            self._thread,
+            manners=manners,
+            figures=self._figures,
+            setbacks=self._setbacks,
+            trusts=self._state.trusts,
+            owed=self._state.conversations,
+        )
+
+    async def _is_clock_steady(self, began: float) -> bool:
+        """Whether the server's clock was not set back while pages were walked: rows could come into closed windows."""
+        if not self._figures.walks or await read_clock(self._client) >= began:
+            return True
+        self._figures.doubts.append("the server's clock was set back meanwhile: the same changes are read once more")
+        return False
+
+    async def _try_filter(self) -> None:
+        """See once that changes are found by their time, and whether by whole seconds.
+
+        A server that does not look at `sort` would hide every change, and `updated_at` may have hidden fractions where
+        `created_at` has none.
+
+        Raises:
+            ExportError: None of some conversations is found.
+        """
+        moved = [] if self._state.rounds else await self._thread.call(lambda: self._copy.moved(_TRIED))
+        hidden = []
+        for row_id, second in moved:
+            if await self._is_among(row_id, Span(second, second)) is not False:
+                continue
+            found = await self._is_among(row_id, Span(second, second + 1))
+            if found:
+                self._state = attrs.evolve(self._state, fractions=True)
+            elif found is False and await self._is_unchanged(row_id, second):
+                hidden.append(row_id)
+        if hidden and len(hidden) == len(moved):
+            raise ExportError(
+                f"the server does not find conversation {hidden[0]} by the time of its last change: it ignores "
+                "sort=updated_at, so what changes there cannot be found out"
+            )
+
+    async def _is_among(self, conversation_id: int, span: Span) -> bool | None:
+        """Whether a conversation is among those that changed in a window; None where that would take many pages."""
+        page = await changes_of(self._client, None)(span).page(1)
+        if any(row.id == conversation_id for row in page.data):
+            return True
+        return None if len(page.data) < page.total_rows else False
+
+    async def _is_unchanged(self, conversation_id: int, second: int) -> bool:
+        try:
+            found = await self._client.conversations.get(conversation_id)
+        except NotFoundError:
+            return False
+        return math.floor(found.updated_at.timestamp()) == second
+
+    # ---- what has changed
+
+    async def _read_owed(self) -> list[tuple[int | None, Span]]:
+        """Read windows that earlier rounds could not; returns those that still cannot be."""
+        changes = Changes(self._client, self._manner, self._figures, self._setbacks)
+        owed: list[tuple[int | None, Span]] = []
+        for model_id, span in self._state.windows:
+            rows, rest = await changes.read(model_id, span)
+            await self._apply(rows.values())
+            owed += [(model_id, each) for each in rest]
+        return owed
+
+    async def _read_changes(
+        self, model_id: int | None, plan: Round, owed: list[tuple[int | None, Span]]
+    ) -> list[tuple[int | None, Span]]:
+        changes = Changes(self._client, self._manner, self._figures, self._setbacks)
+        found: list[tuple[int | None, Span]] = []
+        async for span in changes.slices(model_id, plan.span):
+            rows, rest = await changes.read(model_id, span)
+            found += [(model_id, each) for each in rest]
+            await self._apply(rows.values())
+            if not self._query.model_ids and span.until < plan.until:
+                until = max(self._state.until, span.until - (1 if self._manner.overlap else 0))
+                if plan.went_back == 0:
+                    await self._commit(attrs.evolve(self._state, until=until), [*owed, *found])
+                    await self._tell()
+        return found
+
+    async def _apply(self, rows: Iterable[RawRow]) -> None:
+        since = make_second(self._query.since)
+        wanted = [row for row in rows if since is None or math.floor(row.created_at.timestamp()) >= since]
+        await self._updates.apply(wanted)
+
+    async def _audit(self) -> None:
+        """Count some of the conversations that have long been believed, and all of them where one has been caught."""
+        if not self._query.messages:
+            return
+        caught = not self._trusts
+        share = max(_BACKLOG_LEAST, math.ceil(self._settings.audit * self._figures.ways["recent"]))
+        most = None if caught else share if self._settings.audit else 0
+        ids = await self._thread.call(lambda: self._copy.doubtful(most))
+        await self._updates.count(ids)
+        if not caught and not self._trusts:
+            await self._updates.count(await self._thread.call(self._copy.doubtful))
+
+    @property
+    def _trusts(self) -> bool:
+        """Whether recent messages are believed in the rounds to come."""
+        return self._state.trusts and not self._figures.lied
+
+    # ---- commits
+
+    async def _commit(self, state: SyncState, owed: list[tuple[int | None, Span]]) -> None:
+        """Make all of it durable that was read so far."""
+        figures, report = self._figures, self._copy.report
+        untold = [change.id for change in figures.changes] if self._settings.on_change is not None else []
+        doubts = tuple(dict.fromkeys([*figures.doubts, *filter(None, self._updates.owed.values())]))
+        self._state = attrs.evolve(
+            state,
+            trusts=self._trusts,
+            windows=tuple(owed),
+            conversations=tuple(sorted(self._updates.owed)),
+            untold=(*state.untold, *untold),
+            doubts=doubts,
+        )
+        kept = [
+            each
+            for each in report.uncertified
+            if each not in state.doubts and not (self._has_counted_all and is_of_window(each))
+        ]
+        rows = {kind: report.rows[kind] + figures.rows[kind] for kind in KINDS if kind in report.rows}
+        figures.rows.clear()
+        report = attrs.evolve(
+            report,
+            as_of=datetime.fromtimestamp(self._state.until, UTC),
+            rows=rows,
+            uncertified=(*kept, *doubts),
+        )
+        text = self._state.to_text()
+        await self._thread.call(lambda: self._copy.commit(text, report))
+
+    async def _tell(self) -> None:
+        """Tell of what has been committed. Who is killed before that is told by the next run."""
+        for change in self._figures.take_changes():
+            await self._tell_one(change)
+        if self._state.untold:
+            self._state = attrs.evolve(self._state, untold=())
+            text, report = self._state.to_text(), self._copy.report
+            await self._thread.call(lambda: self._copy.commit(text, report))
+
+    async def _tell_untold(self) -> None:
+        if self._settings.on_change is not None and self._state.untold:
+            for each in self._state.untold:
+                await self._tell_one(ConversationChange(id=each))
+            self._state = attrs.evolve(self._state, untold=())
+
+    async def _tell_one(self, change: ConversationChange) -> None:
+        on_change = self._settings.on_change
+        told = None if on_change is None else on_change(change)
+        if inspect.isawaitable(told):
+            await told
+
+    def _report(self, *, since: int, went_back: int, seconds: float) -> SyncReport:
+        figures, report = self._figures, self._copy.report
+        return SyncReport(
+            destination=report.destination,
+            query=self._query,
+            as_of=report.as_of,
+            since=datetime.fromtimestamp(since, UTC),
+            rows=report.rows,
+            new=figures.new,
+            changed=figures.changed,
+            messages=figures.messages,
+            ways=dict(figures.ways) if self._query.messages else {},
+            audited=figures.audited,
+            lied=tuple(figures.lied),
+            trusts=self._trusts,
+            deleted=tuple(figures.deleted),
+            certificates=dict(figures.certificates),
+            uncertified=report.uncertified,
+            clock_went_back=went_back,
+            requests=figures.requests,
+            audit_requests=figures.audit_requests,
+            retries=figures.retries,
+            seconds=seconds,
+        )

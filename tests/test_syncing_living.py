@@ -1,0 +1,168 @@
+"""Syncs of a server that lives: after ten rounds, some of them killed, the copy is the server, or says what it lacks.
+
+Beside them, a sync as it is written by hand: were that to lose nothing, the server would be too kind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest import mock
+
+import pytest
+from living import ORDERS, Life, LivingApi
+
+from asyncchat import ServerError
+from asyncchat.export import SyncReport, sync
+from asyncchat.export.destinations.session import Session
+
+pytestmark = pytest.mark.heavy
+
+SMALL, LARGE = 40, 5_000
+ROUNDS = 10
+NAMED = re.compile(r"messages of conversation (\d+):")
+LAG, LOOKBACK = 6.0, 60.0
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+def life(seed: int) -> Life:
+    """The life of a history: orders take turns, the rest is drawn by lot."""
+    rnd = Random(seed)  # noqa: S311 - a game
+    return Life(
+        seed=seed,
+        conversations=rnd.choice([0, 5, 30, 80]),
+        order=ORDERS[seed % len(ORDERS)],
+        messages_order=rnd.choice(["time", "time", "-time", "id", "random"]),
+        recent=rnd.choice([1, 3, 5]),
+        fractions=rnd.random() < 0.3,
+        busy=rnd.choice([0.0, 0.1, 0.5]),
+        late=rnd.choice([0.0, 0.3]),
+        replica=rnd.choice([0.0, 0.0, 0.3]),
+        faults=rnd.choice([0.0, 0.0, 0.05]),
+        deletions=rnd.choice([0.0, 0.02]),
+        steps=rnd.choice([0.0, 0.0, 0.05]),
+        nulls=rnd.choice([0.0, 0.0, 0.2]),
+    )
+
+
+@contextmanager
+def killed_at(api: LivingApi, rnd: Random, share: float) -> Iterator[None]:
+    """Perhaps die at a random request or statement."""
+    if rnd.random() >= share:
+        yield
+        return
+    requests = statements = 0
+    last_request, last_statement = rnd.choice([(rnd.randint(1, 40), 10**9), (10**9, rnd.randint(1, 60))])
+    run = Session.run
+
+    def asked() -> None:
+        nonlocal requests
+        requests += 1
+        if requests == last_request:
+            raise Killed
+
+    def watched(self: Session, *args: Any) -> Any:
+        nonlocal statements
+        statements += 1
+        if statements == last_statement:
+            raise Killed
+        return run(self, *args)
+
+    api.asked = asked
+    try:
+        with mock.patch.object(Session, "run", watched):
+            yield
+    except Killed:
+        pass
+    finally:
+        api.asked = lambda: None
+
+
+def held(path: Path) -> tuple[dict[int, tuple[Any, ...]], dict[int, int]]:
+    """What the copy has: as the server tells it."""
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute(
+            "SELECT id, platform_user_id, CAST(strftime('%s', updated_at) AS INTEGER) FROM conversations "
+            "WHERE deleted_at IS NULL"
+        )
+        conversations = {row_id: (user, second) for row_id, user, second in rows}
+        messages = database.execute("SELECT id, conversation_id FROM messages WHERE deleted_at IS NULL")
+        return conversations, dict(messages.fetchall())
+
+
+async def history(
+    told: Life, path: Path, *, kills: float = 0.3, audit: float = 0.1
+) -> tuple[LivingApi, list[SyncReport]]:
+    """Ten rounds, and a quiet one that looks for deletions; and the reports of those that came to their end."""
+    api, rnd = LivingApi(told), Random(told.seed + 1)  # noqa: S311
+    url = f"sqlite:///{path}"
+    reports: list[SyncReport] = []
+    local = mock.patch("asyncchat.export.syncing.rounds._local_clock", side_effect=lambda: api.real)
+    async with api.client(per_page=rnd.choice([3, 10, 25])) as client:
+        for _ in range(ROUNDS):
+            api.live(rnd.choice([0, 1, 20, 200]), rnd.choice([0, 3, 10, 40]))
+            with local, killed_at(api, rnd, kills), suppress(ServerError):
+                reports.append(await sync(client, url, lag=LAG, lookback=LOOKBACK, audit=audit, patience=0))
+                api.may_step = True
+        api.is_quiet = True
+        api.live(1_000, 0)
+        with local:
+            reports.append(await sync(client, url, lag=LAG, lookback=LOOKBACK, audit=audit, prune=True))
+    return api, reports
+
+
+def differences(api: LivingApi, path: Path, report: SyncReport) -> list[str]:
+    """What the copy has otherwise than the server, but for messages of conversations that the report names."""
+    conversations, messages = held(path)
+    named = {int(found[1]) for each in report.uncertified if (found := NAMED.match(each))}
+    there = {each: owner for each, owner in api.messages().items() if owner not in named}
+    here = {each: owner for each, owner in messages.items() if owner not in named}
+    pairs: list[tuple[str, dict[int, Any], dict[int, Any]]] = [
+        ("conversation", api.conversations(), conversations),
+        ("message", there, here),
+    ]
+    return [
+        f"{kind} {each}: {there.get(each)} at the server, {here.get(each)} here"
+        for kind, there, here in pairs
+        for each in sorted({*there, *here})
+        if there.get(each) != here.get(each)
+    ]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder in memory, where there is such: nobody pulls the plug in these tests."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
+@pytest.mark.parametrize("count", [SMALL, pytest.param(LARGE, marks=pytest.mark.large)])
+def test_the_copy_is_the_server(folder: Path, count: int) -> None:
+    """Over orders, late messages, replicas, clock steps, faults and kills: no difference that is not told."""
+    figures: Counter[str] = Counter()
+    for seed in range(count):
+        path = folder / f"{seed}.db"
+        api, reports = asyncio.run(history(life(seed), path))
+        told, report = life(seed), reports[-1]
+        found = differences(api, path, report)
+        assert not found, (seed, found[:5], len(found), told)
+        assert told.messages_order == "random" or report.certified, (seed, report.uncertified, told)
+        assert not any(one.lied for one in reports), seed
+        figures.update(histories=1, rounds=len(reports), requests=api.requests, uncertified=not report.certified)
+        for each in reports:
+            figures.update(each.ways, audited=each.audited, deleted=len(each.deleted))
+        for file in folder.iterdir():
+            file.unlink()
+    print(dict(figures))  # noqa: T201 - shown by -rP
