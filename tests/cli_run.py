@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import Random
 from typing import IO, Final
 
 import pytest
@@ -95,6 +97,30 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None
 def access(box: Sandbox) -> dict[str, str]:
     """The settings that lead to a sandbox."""
     return {"ASYNCCHAT_BASE_URL": box.base_url, "ASYNCCHAT_API_TOKEN": box.token}
+
+
+def kill_a_command(
+    box: Sandbox, rnd: Random, arguments: Sequence[str], *, program: str, requests: tuple[int, int]
+) -> bool:
+    """Run a command that asks a sandbox, and kill it somewhere; returns whether it was not over before.
+
+    Args:
+        box: The sandbox.
+        rnd: Draws the moment: after a request, or within the next twentieth of a second.
+        arguments: The command line.
+        program: What runs it.
+        requests: After how many it is killed, at least and at most.
+    """
+
+    def asked() -> int:
+        return int(str(box.stats()["requests"]))
+
+    after = asked() + rnd.randint(*requests)
+    process = spawn(*arguments, program=program, settings=access(box))
+    until(lambda: asked() >= after or process.poll() is not None, process)
+    time.sleep(rnd.random() / 20)
+    process.send_signal(signal.SIGKILL)
+    return ended(process).code == -signal.SIGKILL
 
 
 def go_to(monkeypatch: pytest.MonkeyPatch, base_url: str, token: str = TOKEN) -> None:

@@ -10,16 +10,14 @@ import contextlib
 import gzip
 import json
 import os
-import signal
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
 import pytest
-from cli_run import PROGRAM, access, ended, spawn, until
+from cli_run import PROGRAM, access, ended, kill_a_command, spawn
 
 from asyncchat.export import ExportReport
 from asyncchat.export.destinations.files import read_report
@@ -95,14 +93,4 @@ def test_killed_at_random_moments(box: Sandbox, tmp_path: Path, form: str, kills
 
 def killed(box: Sandbox, rnd: Random, *arguments: str) -> bool:
     """Run a command and kill it somewhere; returns whether it was not over before."""
-    before = asked(box)
-    process = spawn(*arguments, program=OFTEN, settings=access(box))
-    after = before + rnd.randint(10, 320)
-    until(lambda: asked(box) >= after or process.poll() is not None, process)
-    time.sleep(rnd.random() / 20)
-    process.send_signal(signal.SIGKILL)
-    return ended(process).code == -signal.SIGKILL
-
-
-def asked(box: Sandbox) -> int:
-    return int(str(box.stats()["requests"]))
+    return kill_a_command(box, rnd, arguments, program=OFTEN, requests=(10, 320))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
-import time
 from collections.abc import Iterator
 from random import Random
 
 import pytest
-from cli_run import PROGRAM, access, ended, spawn, until
+from cli_run import PROGRAM, access, ended, kill_a_command, spawn
 from test_syncing import is_true
 
 from asyncchat.sandbox import Sandbox
@@ -58,15 +56,5 @@ def test_killed_at_random_moments(box: Sandbox, database: str, kills: int) -> No
 
 def killed(box: Sandbox, rnd: Random, database: str) -> bool:
     """Sync and kill it somewhere; returns whether it was not over before."""
-    before = asked(box)
     flags = [*FLAGS, "--prune"] if rnd.random() < 0.3 else FLAGS
-    process = spawn("sync", database, *flags, program=OFTEN, settings=access(box))
-    after = before + rnd.randint(1, 60)
-    until(lambda: asked(box) >= after or process.poll() is not None, process)
-    time.sleep(rnd.random() / 20)
-    process.send_signal(signal.SIGKILL)
-    return ended(process).code == -signal.SIGKILL
-
-
-def asked(box: Sandbox) -> int:
-    return int(str(box.stats()["requests"]))
+    return kill_a_command(box, rnd, ["sync", database, *flags], program=OFTEN, requests=(1, 60))

@@ -14,6 +14,33 @@ def waits_for(event: RetryEvent) -> str:
     return f"{event.reason.split('. ')[0]}: again in {event.delay:.1f} s"
 
 
+class RequestCount:
+    """Counts a client's requests, and knows why it waits.
+
+    Attributes:
+        requests: Requests sent.
+        retries: Of these, how many were further attempts.
+        paused: Why nothing is sent just now, None when something is.
+    """
+
+    def __init__(self) -> None:
+        self.requests = self.retries = 0
+        self.paused: str | None = None
+
+    def on_event(self, event: Event) -> None:
+        """Take an event of the client."""
+        if isinstance(event, RequestEvent):
+            self.requests += 1
+            self.paused = None
+        elif isinstance(event, RetryEvent):
+            self.retries += 1
+            self.paused = waits_for(event)
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell who observes."""
+
+
 class Tally:
     """Counts a run's requests in a ledger, and tells every change of it to an observer as a `Progress`.
 

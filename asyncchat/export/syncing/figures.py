@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from asyncchat import Event, RequestEvent, RetryEvent
-from asyncchat.export.progress import waits_for
+from asyncchat import Event, RequestEvent
+from asyncchat.export.progress import RequestCount
 from asyncchat.export.questions import Reading
 from asyncchat.export.syncing.report import ConversationChange, SyncObserver, SyncProgress
 
 
-class Figures:
+class Figures(RequestCount):
     """Counts.
 
     Args:
@@ -34,6 +34,7 @@ class Figures:
     """
 
     def __init__(self, observer: SyncObserver | None) -> None:
+        super().__init__()
         self.rows: Counter[str] = Counter()
         self.new = self.changed = self.messages = self.audited = self.walks = self.total = self.done = 0
         self.ways: Counter[str] = Counter()
@@ -41,9 +42,8 @@ class Figures:
         self.deleted: list[int] = []
         self.certificates: Counter[str] = Counter()
         self.doubts: list[str] = []
-        self.requests = self.retries = self.audit_requests = 0
+        self.audit_requests = 0
         self.changes: list[ConversationChange] = []
-        self._paused: str | None = None
         self._observer = observer
 
     def judge(self, reading: Reading) -> None:
@@ -75,16 +75,6 @@ class Figures:
         changes, self.changes = self.changes, []
         return changes
 
-    def on_event(self, event: Event) -> None:
-        """Take an event of the client."""
-        if isinstance(event, RequestEvent):
-            self.requests += 1
-            self._paused = None
-        elif isinstance(event, RetryEvent):
-            self.retries += 1
-            self._paused = waits_for(event)
-            self.tell()
-
     def on_audit_event(self, event: Event) -> None:
         """Take an event of the client by which a sample is counted."""
         self.audit_requests += isinstance(event, RequestEvent)
@@ -98,6 +88,6 @@ class Figures:
                     conversations_total=self.total,
                     messages=self.messages,
                     requests=self.requests,
-                    paused=self._paused,
+                    paused=self.paused,
                 )
             )

@@ -53,12 +53,7 @@ class Prune:
         kept = await self._thread.call(lambda: list(contents.conversations()))
         overlap = self._manner.overlap
         for model_id in self._copy.report.query.model_ids or (None,):
-            placed = [
-                (each.second, each.id)
-                for each in kept
-                if each.second is not None and (model_id is None or each.model_id == model_id)
-            ]
-            stored = Stored(placed, overlap=overlap)
+            stored = Stored.of(kept, model_id, overlap=overlap)
             check = WindowCheck(
                 conversations_of(self._client, model_id),
                 stored,

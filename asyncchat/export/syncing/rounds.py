@@ -11,9 +11,8 @@ from typing import Final
 
 import attrs
 
-from asyncchat import AsyncClient, ExportError, NotFoundError, RawRow
+from asyncchat import AsyncClient, RawRow
 from asyncchat.export.destinations.copy import Copy
-from asyncchat.export.fetch import changes_of
 from asyncchat.export.one_thread import OneThread
 from asyncchat.export.questions import Manner
 from asyncchat.export.report import KINDS, Query
@@ -21,19 +20,20 @@ from asyncchat.export.start import make_second, read_clock
 from asyncchat.export.stopping import RETRY
 from asyncchat.export.syncing.changes import Changes
 from asyncchat.export.syncing.figures import Figures
+from asyncchat.export.syncing.filtering import TRIED, try_filter
+from asyncchat.export.syncing.landing import Landing, Manners
 from asyncchat.export.syncing.models import ModelCheck
 from asyncchat.export.syncing.prune import Prune
 from asyncchat.export.syncing.report import ConversationChange, OnChange, SyncReport
+from asyncchat.export.syncing.sample import Sample
 from asyncchat.export.syncing.setbacks import Setbacks
 from asyncchat.export.syncing.state import SKEW, Clock, Round, SyncState
-from asyncchat.export.syncing.updates import Manners, Updates
+from asyncchat.export.syncing.updates import Updates
 from asyncchat.export.windows import Span, changed
 from asyncchat.export.work import is_of_window
 
 _BACKLOG_LEAST: Final = 5
 """Conversations of earlier rounds that are counted at least: each is counted once, so that quiet rounds catch up."""
-_TRIED: Final = 3
-"""Conversations that are looked for by the time of their change: one may change meanwhile."""
 
 _local_clock = time.time
 
@@ -97,9 +97,11 @@ class SyncRound:
         began, since = time.monotonic(), self._state.until
         await self._tell_untold()
         clock = await self._read_clock()
-        await self._try_filter()
+        if self._state.rounds == 0:
+            moved = await self._thread.call(lambda: self._copy.moved(TRIED))
+            self._state = attrs.evolve(self._state, fractions=await try_filter(self._client, moved))
         plan = self._plan(clock, await self._thread.call(self._copy.latest) if self._state.rounds == 0 else None)
-        self._updates = updates = self._make_updates(plan)
+        self._landing, self._sample, self._updates = self._make_updates(plan)
         if plan.went_back:  # this is seen only once: a run that is killed must not forget it
             until = self._state.until - math.ceil(plan.went_back)
             state = attrs.evolve(self._state, until=min(until, plan.until), clock=int(clock.now), ahead=clock.ahead)
@@ -109,11 +111,11 @@ class SyncRound:
         owed = await self._read_owed()
         for model_id in self._query.model_ids or (None,):
             owed += await self._read_changes(model_id, plan, owed)
-        await updates.settle()
+        await self._updates.settle()
         await self._audit()
         if self._settings.prune:
             prune = Prune(self._client, self._copy, self._thread, self._manner, self._figures)
-            await updates.apply(await prune.run(make_second(self._query.since), plan.until))
+            await self._updates.apply(await prune.run(make_second(self._query.since), plan.until))
             self._has_counted_all = not prune.is_uncertain
             await models.prune(plan.until)
         until = plan.until if await self._is_clock_steady(clock.now) else since
@@ -135,7 +137,7 @@ class SyncRound:
         self._state = self._state.seen_at(clock, lag=settings.lag, lookback=settings.lookback, latest=latest)
         return plan
 
-    def _make_updates(self, plan: Round) -> Updates:
+    def _make_updates(self, plan: Round) -> tuple[Landing, Sample, Updates]:
         manners = Manners(
             messages=self._query.messages,
             unsettled=self._state.unsettled,
@@ -145,17 +147,16 @@ class SyncRound:
             rate=self._settings.audit,
             seed=self._settings.seed,
         )
-        return Updates(
-            self._client,
-            self._client.with_options(hooks=[self._figures.on_audit_event]),
+        landing = Landing(
             self._copy,
             self._thread,
             manners=manners,
             figures=self._figures,
             setbacks=self._setbacks,
-            trusts=self._state.trusts,
             owed=self._state.conversations,
         )
+        sample = Sample(self._client.with_options(hooks=[self._figures.on_audit_event]), landing)
+        return landing, sample, Updates(self._client, landing, sample, trusts=self._state.trusts)
 
     async def _is_clock_steady(self, began: float) -> bool:
         """Whether the server's clock was not set back while pages were walked: rows could come into closed windows."""
@@ -163,45 +164,6 @@ class SyncRound:
             return True
         self._figures.doubts.append("the server's clock was set back meanwhile: the same changes are read once more")
         return False
-
-    async def _try_filter(self) -> None:
-        """See once that changes are found by their time, and whether by whole seconds.
-
-        A server that does not look at `sort` would hide every change, and `updated_at` may have hidden fractions where
-        `created_at` has none.
-
-        Raises:
-            ExportError: None of some conversations is found.
-        """
-        moved = [] if self._state.rounds else await self._thread.call(lambda: self._copy.moved(_TRIED))
-        hidden = []
-        for row_id, second in moved:
-            if await self._is_among(row_id, Span(second, second)) is not False:
-                continue
-            found = await self._is_among(row_id, Span(second, second + 1))
-            if found:
-                self._state = attrs.evolve(self._state, fractions=True)
-            elif found is False and await self._is_unchanged(row_id, second):
-                hidden.append(row_id)
-        if hidden and len(hidden) == len(moved):
-            raise ExportError(
-                f"the server does not find conversation {hidden[0]} by the time of its last change: it ignores "
-                "sort=updated_at, so what changes there cannot be found out"
-            )
-
-    async def _is_among(self, conversation_id: int, span: Span) -> bool | None:
-        """Whether a conversation is among those that changed in a window; None where that would take many pages."""
-        page = await changes_of(self._client, None)(span).page(1)
-        if any(row.id == conversation_id for row in page.data):
-            return True
-        return None if len(page.data) < page.total_rows else False
-
-    async def _is_unchanged(self, conversation_id: int, second: int) -> bool:
-        try:
-            found = await self._client.conversations.get(conversation_id)
-        except NotFoundError:
-            return False
-        return math.floor(found.updated_at.timestamp()) == second
 
     # ---- what has changed
 
@@ -244,9 +206,9 @@ class SyncRound:
         share = max(_BACKLOG_LEAST, math.ceil(self._settings.audit * self._figures.ways["recent"]))
         most = None if caught else share if self._settings.audit else 0
         ids = await self._thread.call(lambda: self._copy.doubtful(most))
-        await self._updates.count(ids)
+        await self._sample.count(ids)
         if not caught and not self._trusts:
-            await self._updates.count(await self._thread.call(self._copy.doubtful))
+            await self._sample.count(await self._thread.call(self._copy.doubtful))
 
     @property
     def _trusts(self) -> bool:
@@ -259,12 +221,12 @@ class SyncRound:
         """Make all of it durable that was read so far."""
         figures, report = self._figures, self._copy.report
         untold = [change.id for change in figures.changes] if self._settings.on_change is not None else []
-        doubts = tuple(dict.fromkeys([*figures.doubts, *filter(None, self._updates.owed.values())]))
+        doubts = tuple(dict.fromkeys([*figures.doubts, *filter(None, self._landing.owed.values())]))
         self._state = attrs.evolve(
             state,
             trusts=self._trusts,
             windows=tuple(owed),
-            conversations=tuple(sorted(self._updates.owed)),
+            conversations=tuple(sorted(self._landing.owed)),
             untold=(*state.untold, *untold),
             doubts=doubts,
         )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 
-from asyncchat import Event, RawRow, RequestEvent, RetryEvent
+from asyncchat import RawRow
 from asyncchat.export.destinations.base import Batch
-from asyncchat.export.progress import waits_for
+from asyncchat.export.progress import RequestCount
 from asyncchat.export.questions import Reading
 from asyncchat.export.verifying.report import Difference, VerifyObserver, VerifyProgress
 
 
-class Findings:
+class Findings(RequestCount):
     """Collects differences and counts.
 
     Args:
@@ -28,18 +28,16 @@ class Findings:
         conversations: Conversations whose messages were counted.
         total: How many there are to count.
         newer: Messages that have come since.
-        requests: Requests sent.
-        retries: Of these, how many were further attempts.
     """
 
     def __init__(self, as_of: int, observer: VerifyObserver | None, *, keeps_missing: bool) -> None:
+        super().__init__()
         self.as_of = as_of
         self.keeps_missing = keeps_missing
         self.missing: list[Batch] = []
         self.differences: list[Difference] = []
         self.uncertain: list[str] = []
-        self.windows = self.conversations = self.total = self.newer = self.requests = self.retries = 0
-        self._paused: str | None = None
+        self.windows = self.conversations = self.total = self.newer = 0
         self._observer = observer
 
     def note(
@@ -83,16 +81,6 @@ class Findings:
         """Of some rows those from the time up to which the destination claims to be complete."""
         return [row for row in rows if math.floor(row.created_at.timestamp()) <= self.as_of]
 
-    def on_event(self, event: Event) -> None:
-        """Take an event of the client."""
-        if isinstance(event, RequestEvent):
-            self.requests += 1
-            self._paused = None
-        elif isinstance(event, RetryEvent):
-            self.retries += 1
-            self._paused = waits_for(event)
-            self.tell()
-
     def tell(self) -> None:
         """Tell the observer."""
         if self._observer is not None:
@@ -103,6 +91,6 @@ class Findings:
                     conversations_total=self.total,
                     differences=len(self.differences),
                     requests=self.requests,
-                    paused=self._paused,
+                    paused=self.paused,
                 )
             )

@@ -9,7 +9,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Self
 
+from asyncchat.export.destinations.contents import Kept
 from asyncchat.export.windows import Span
 
 
@@ -28,6 +30,12 @@ class Stored:
             self._seconds.append(second)
             self._ids.append(row_id)
         self._overlap = overlap
+
+    @classmethod
+    def of(cls, kept: Iterable[Kept], model_id: int | None, *, overlap: bool) -> Self:
+        """Those of a model, or of all (None)."""
+        ours = [each for each in kept if model_id is None or each.model_id == model_id]
+        return cls([(each.second, each.id) for each in ours if each.second is not None], overlap=overlap)
 
     @property
     def oldest(self) -> int:

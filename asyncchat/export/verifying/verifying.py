@@ -177,9 +177,7 @@ class _Verification:
         self._findings.note("models", "all models", missing=missing, extra=stored - found.keys())
 
     def _window_check(self, model_id: int | None, kept: list[Kept], known: set[int]) -> WindowCheck:
-        ours = [each for each in kept if model_id is None or each.model_id == model_id]
-        placed = [(each.second, each.id) for each in ours if each.second is not None]
-        stored = Stored(placed, overlap=self._manner.overlap)
+        stored = Stored.of(kept, model_id, overlap=self._manner.overlap)
         return WindowCheck(
             conversations_of(self._client, model_id),
             stored,
