@@ -159,7 +159,7 @@ def test_the_copy_is_the_server(folder: Path, count: int) -> None:
         found = differences(api, path, report)
         assert not found, (seed, found[:5], len(found), told)
         assert told.messages_order == "random" or report.certified, (seed, report.uncertified, told)
-        assert not any(one.lied for one in reports), seed
+        assert told.steps or not any(one.lied for one in reports), seed
         figures.update(histories=1, rounds=len(reports), requests=api.requests, uncertified=not report.certified)
         for each in reports:
             figures.update(each.ways, audited=each.audited, deleted=len(each.deleted))

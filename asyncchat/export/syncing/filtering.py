@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Final
 
 from asyncchat import AsyncClient, ExportError, NotFoundError
@@ -11,10 +11,12 @@ from asyncchat.export.fetch import changes_of
 from asyncchat.export.windows import Span
 
 TRIED: Final = 3
-"""Conversations that are looked for: one may change meanwhile."""
+"""Conversations that are looked for, until one is found."""
+_TIMES: Final = 5
+"""How often one is looked for: it may have changed just now, and be told otherwise by a replica that lags behind."""
 
 
-async def try_filter(client: AsyncClient, moved: Collection[tuple[int, int]]) -> bool:
+async def try_filter(client: AsyncClient, moved: Sequence[tuple[int, int]]) -> bool:
     """Look for conversations by the time of their last change.
 
     Args:
@@ -28,20 +30,20 @@ async def try_filter(client: AsyncClient, moved: Collection[tuple[int, int]]) ->
         ExportError: None of them is found.
         AsyncChatError: The server did not answer.
     """
-    hidden, fractions = [], False
     for row_id, second in moved:
-        if await _is_among(client, row_id, Span(second, second)) is not False:
-            continue
-        found = await _is_among(client, row_id, Span(second, second + 1))
-        fractions = fractions or bool(found)
-        if found is False and await _is_unchanged(client, row_id, second):
-            hidden.append(row_id)
-    if hidden and len(hidden) == len(moved):
+        for _ in range(_TIMES):
+            if await _is_among(client, row_id, Span(second, second)) is not False:
+                return False
+            if await _is_among(client, row_id, Span(second, second + 1)) is not False:
+                return True
+            if not await _is_unchanged(client, row_id, second):
+                return False
+    if moved:
         raise ExportError(
-            f"the server does not find conversation {hidden[0]} by the time of its last change: it ignores "
+            f"the server does not find conversation {moved[0][0]} by the time of its last change: it ignores "
             "sort=updated_at, so what changes there cannot be found out"
         )
-    return fractions
+    return False
 
 
 async def _is_among(client: AsyncClient, conversation_id: int, span: Span) -> bool | None:
