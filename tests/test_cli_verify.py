@@ -64,16 +64,22 @@ def test_a_damaged_export(capsys: pytest.CaptureFixture[str], box: Sandbox, fold
 
 
 def test_a_repair(capsys: pytest.CaptureFixture[str], box: Sandbox, folder: Path, tmp_path: Path) -> None:
-    """A database is whole again, which the exit code and the summary say; of a folder it is said what to do."""
+    """A database is whole again, and so is a folder, which the exit code and the summary say."""
     target = f"sqlite:///{tmp_path}/chats.db"
     assert invoke(capsys, "export", target, "--quiet").code == 0
     with contextlib.closing(sqlite3.connect(tmp_path / "chats.db")) as held, held:
         held.execute("DELETE FROM conversations WHERE id = (SELECT max(id) FROM conversations)")
     done = invoke(capsys, "verify", target, "--repair")
     assert (done.code, done.err) == (0, "")
-    assert done.out.endswith("    - 1 rows that were missing have been put in\n")
+    assert "    - 1 rows have been put in\n" in done.out
     assert invoke(capsys, "verify", target, "--quiet").code == 0
-    assert "export anew" in complaint(invoke(capsys, "verify", folder, "--repair"), 2)
+    path = folder / "messages" / "part-00000.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    done = invoke(capsys, "verify", folder, "--repair")
+    assert (done.code, done.err) == (0, "")
+    assert "    - messages/part-00000.jsonl: damaged\n" in done.out
+    assert "    - messages/part-00000.jsonl: replaced\n" in done.out
+    assert invoke(capsys, "verify", folder, "--deep", "--quiet").code == 0
 
 
 def test_a_place_without_an_export(capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ async def life_of_lies(seed: int, path: Path, *, share: float, rounds: int) -> t
 
 @pytest.mark.heavy
 @pytest.mark.asyncio
-@pytest.mark.parametrize("count", [2, pytest.param(100, marks=pytest.mark.large)])
+@pytest.mark.parametrize("count", [2, pytest.param(30, marks=pytest.mark.large)])
 @pytest.mark.parametrize("share", [0.3, 0.03])
 async def test_how_long_a_lie_lives(tmp_path: Path, count: int, share: float) -> None:
     """By the sample of two in a hundred and as many of earlier rounds: found, and then nothing is missing."""

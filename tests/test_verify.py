@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import json
 import sqlite3
@@ -154,15 +155,135 @@ async def test_a_repair_that_fails_changes_nothing(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.asyncio
-async def test_a_folder_is_not_repaired(tmp_path: Path) -> None:
-    """It is told at once what to do instead, before anything is asked."""
-    api = FakeApi.of(3)
+@pytest.mark.parametrize("form", FORMATS)
+async def test_a_folder_is_repaired(box: Sandbox, tmp_path: Path, form: str) -> None:
+    """A file that is damaged or gone is replaced as a whole; the others are the very same files."""
+    target, other = tmp_path / "out", tmp_path / "other"
+    async with AsyncClient(box.base_url, token=box.token, auth=box.auth) as chat:
+        report = await export(chat, target, format=form)
+        damage(target / next(part.file for part in report.parts if part.file.startswith("messages/")))
+        (target / next(part.file for part in report.parts if part.file.startswith("models/"))).unlink()
+        whole = {path.name: path.stat().st_ino for path in (target / "conversations").iterdir()}
+        found = await verify(chat, target, repair=True)
+        assert (found.intact, found.mended) == (False, True)
+        assert len(found.replaced) == len(found.damaged) == 2
+        assert {path.name: path.stat().st_ino for path in (target / "conversations").iterdir()} == whole
+        again = await verify(chat, target, deep=True)
+        assert again.intact
+        assert again.rows == report.rows
+        assert (await export(chat, target, format=form)).reused
+        await export(chat, other, format=form)
+    assert {path.name for path in target.iterdir()} == {path.name for path in other.iterdir()}
+
+
+def damage(path: Path) -> None:
+    """Turn a byte in the middle of a file over."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.asyncio
+async def test_a_repair_of_a_folder_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever step is the last one, the folder holds the old export, or the new one after the same call."""
+    api, target, steps, last = FakeApi.of(20), tmp_path / "out", 0, 0
     async with api.client() as chat:
-        await export(chat, tmp_path / "out")
-        api.requests.clear()
-        with pytest.raises(ConfigurationError, match="export anew with fresh=True"):
-            await verify(chat, tmp_path / "out", repair=True)
-    assert api.requests == []
+        report = await export(chat, target)
+        rename = Path.rename
+
+        def fail(self: Path, place: Path) -> Path:
+            nonlocal steps
+            steps += 1
+            if steps == last:
+                raise OSError(5, "Input/output error")
+            return rename(self, place)
+
+        for number in range(1, 30):
+            drop_lines(target, "conversations", {3, 7})
+            steps, last = 0, number
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, "rename", fail)
+                try:
+                    await verify(chat, target, repair=True)
+                except OSError:
+                    pass
+                else:
+                    break
+            await verify(chat, target, repair=True)
+            assert (await verify(chat, target, deep=True)).intact
+            assert (await export(chat, target)).rows == report.rows
+    assert steps < last
+    assert last > 5
+
+
+@pytest.mark.asyncio
+async def test_a_repair_that_would_be_half(tmp_path: Path) -> None:
+    """A damaged file of messages is not thrown away by who leaves the messages out."""
+    api, target = FakeApi.of(3), tmp_path / "out"
+    async with api.client() as chat:
+        await export(chat, target)
+        damage(target / "messages" / "part-00000.jsonl")
+        with pytest.raises(ConfigurationError, match="leave messages=False out"):
+            await verify(chat, target, repair=True, messages=False)
+        assert (await verify(chat, target, repair=True)).mended
+
+
+# ---- rows that are there, and not as they should be
+
+
+def spoil(target: Path | str, kind: str, row_id: int) -> None:
+    """Change a row's text where it is kept."""
+    column = {"models": "name", "conversations": "platform", "messages": "message"}[kind]
+    if isinstance(target, str):
+        with contextlib.closing(connection(target)) as opened:
+            opened.execute(f"UPDATE {kind} SET {column} = 'spoiled' WHERE id = {row_id}")  # noqa: S608 - ours
+        return
+    for path in (target / kind).iterdir():
+        path.write_bytes(path.read_bytes().replace(b'"m%d"' % row_id, b'"spoiled"'))
+    told = json.loads((target / "manifest.json").read_text())
+    for part in told["parts"]:  # by who knows of the hashes
+        data = (target / part["file"]).read_bytes()
+        part |= {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (target / "manifest.json").write_text(json.dumps(told))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["models", "conversations", "messages"])
+async def test_a_spoiled_row_in_a_database(box: Sandbox, database: str, kind: Any) -> None:
+    """Only a deep verification finds it; a repair puts in what the server has."""
+    spoiled = int(str(list(box.truth(kind))[2]["id"]))
+    async with AsyncClient(box.base_url, token=box.token, auth=box.auth) as chat:
+        await export(chat, database)
+        assert (await verify(chat, database, deep=True)).intact
+        spoil(database, kind, spoiled)
+        assert (await verify(chat, database)).intact
+        found = await verify(chat, database, deep=True, repair=True)
+        assert [each.changed for each in found.differences] == [(spoiled,)]
+        assert (found.intact, found.mended, found.repaired) == (False, True, {kind: 1})
+        assert (await verify(chat, database, deep=True)).intact
+
+
+@pytest.mark.asyncio
+async def test_a_spoiled_row_in_a_folder(tmp_path: Path) -> None:
+    """Its file is replaced as a whole, though its hash was right."""
+    api, target = FakeApi.of(20), tmp_path / "out"
+    async with api.client() as chat:
+        await export(chat, target)
+        spoil(target, "messages", 7_000)
+        assert [each.changed for each in (await verify(chat, target, deep=True)).differences] == [(7_000,)]
+        found = await verify(chat, target, deep=True, repair=True)
+        assert found.mended
+        assert found.replaced == ("messages/part-00000.jsonl",)
+        assert (await verify(chat, target, deep=True)).intact
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("form", FORMATS)
+async def test_every_format_is_compared(box: Sandbox, tmp_path: Path, form: str) -> None:
+    """What is kept in a format is what the server has, also after another message: that has come since."""
+    async with AsyncClient(box.base_url, token=box.token, auth=box.auth) as chat:
+        await export(chat, tmp_path / "out", format=form)
+        assert (await verify(chat, tmp_path / "out", deep=True)).intact
 
 
 @pytest.mark.asyncio

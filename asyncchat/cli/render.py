@@ -135,18 +135,21 @@ def verdict(report: VerifyReport) -> str:
         lines.append(f"  newer         {report.newer:,} messages came after the export")
     if report.intact:
         return "\n".join([*lines, "  intact        yes, nothing is missing and nothing extra"])
-    lines.append(f"  intact        NO: {report.missing:,} rows missing, {report.extra:,} extra")
-    found = [*map(_difference, report.differences), *(f"{safe(name)}: damaged" for name in report.damaged)]
-    found += [f"cannot tell: {safe(doubt)}" for doubt in report.uncertain]
+    changed = f", {report.changed:,} otherwise" if report.changed else ""
+    lines.append(f"  intact        NO: {report.missing:,} rows missing, {report.extra:,} extra{changed}")
+    found = [f"{safe(name)}: replaced" for name in report.replaced]
     if report.repaired:
-        found.append(f"{sum(report.repaired.values()):,} rows that were missing have been put in")
+        found.append(f"{sum(report.repaired.values()):,} rows have been put in")
+    found += [f"{safe(name)}: damaged" for name in report.damaged]
+    found += [f"cannot tell: {safe(doubt)}" for doubt in report.uncertain]
+    found += map(_difference, report.differences)
     more = len(found) - _DOUBTS_SHOWN
     rest = [f"    - and {more:,} more: see --json"] if more > 0 else []
     return "\n".join([*lines, *(f"    - {each}" for each in found[:_DOUBTS_SHOWN]), *rest])
 
 
 def _difference(difference: Difference) -> str:
-    sides = [(difference.missing, "missing"), (difference.extra, "extra")]
+    sides = [(difference.missing, "missing"), (difference.extra, "extra"), (difference.changed, "otherwise")]
     told = ", ".join(f"{_ids(ids)} {word}" for ids, word in sides if ids)
     return f"{difference.kind} of {difference.where}: {told}"
 

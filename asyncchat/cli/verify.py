@@ -23,7 +23,8 @@ _DIFFERENT = 3
 @click.command(name="verify")
 @click.argument("destination", metavar="DEST")
 @click.option("--no-messages", is_flag=True, help="Leave the messages out: they take a request for each conversation.")
-@click.option("--repair", is_flag=True, help="Put in what is missing. For databases.")
+@click.option("--deep", is_flag=True, help="Read every row, and compare it with what is kept of it.")
+@click.option("--repair", is_flag=True, help="Put in what is missing, and replace files that are damaged.")
 @click.option("--source", metavar="NAME", help="What the export calls the server, if that is not --base-url.")
 @click.option("--patience", type=float, metavar="SECONDS", help="Wait for a server that is down.  [default: 300]")
 @connection_options
@@ -54,7 +55,8 @@ def verify_command(**flags: Any) -> int:
     elif not quiet:
         click.echo(verdict(report))
     elif not (report.intact or report.mended):
-        click.echo(f"asyncchat: {report.missing} rows missing, {report.extra} extra: see --json", err=True)
+        changed = f", {report.changed} otherwise" if report.changed else ""
+        click.echo(f"asyncchat: {report.missing} rows missing, {report.extra} extra{changed}: see --json", err=True)
     return 0 if report.intact or report.mended else _DIFFERENT
 
 
@@ -68,6 +70,7 @@ async def _verify(connection: Connection, flags: dict[str, Any], *, silent: bool
                 client,
                 flags["destination"],
                 messages=not flags["no_messages"],
+                deep=flags["deep"],
                 repair=flags["repair"],
                 **({} if flags["patience"] is None else {"patience": flags["patience"]}),
                 source=flags["source"] or source,

@@ -67,7 +67,7 @@ def plan_window(span: Span, manner: Manner) -> WindowPlan:
             return Reading(rows=tuple(first.data), certificate=Certificate.ONE_PAGE)
         can_split = span.divisible(overlap=manner.overlap)
         if can_split and first.data and _is_too_long(first, manner):
-            return span.split(_parts(first.total_pages), oldest=manner.oldest, overlap=manner.overlap)
+            return span.split(_parts(first.total_pages, manner), oldest=manner.oldest, overlap=manner.overlap)
         found, pages = yield from _read(span, first, manner)
         if found is not None:
             return found
@@ -104,11 +104,11 @@ def _steady(pages: Sequence[RawPage], cap: float = math.inf) -> Reading | None:
 
 
 def _is_too_long(first: RawPage, manner: Manner) -> bool:
-    return first.total_pages > WALK_PAGES * _TOO_LONG or first.total_rows >= manner.cap
+    return first.total_pages > (manner.pages or WALK_PAGES) * _TOO_LONG or first.total_rows >= manner.cap
 
 
-def _parts(total_pages: int) -> int:
-    return max(2, min(_MOST_PARTS, math.ceil(total_pages / WALK_PAGES)))
+def _parts(total_pages: int, manner: Manner) -> int:
+    return max(2, min(_MOST_PARTS, math.ceil(total_pages / (manner.pages or WALK_PAGES))))
 
 
 def _small_parts(pages: Sequence[RawPage]) -> int:

@@ -71,6 +71,7 @@ class Manner:
         confirms: Whether rows can be asked for by their ids.
         steps: Whether to step before walking: other windows of this server could not be walked, and were stepped.
         stamp_of: Which time of a row the windows are of.
+        pages: Pages that a window is meant to have; None: as many as in an export.
         cap: The number from which on the server's counts prove nothing, since it counts only so far.
     """
 
@@ -79,6 +80,7 @@ class Manner:
     confirms: bool = False
     steps: bool = False
     stamp_of: StampOf = created
+    pages: int | None = None
     cap: float = math.inf
 
     @classmethod

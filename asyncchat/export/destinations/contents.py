@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import attrs
 
+from asyncchat import RawRow
 from asyncchat.export.destinations.base import Batch
 from asyncchat.export.report import ExportReport
 
@@ -39,11 +40,6 @@ class Contents(Protocol):
         """Whether it has been kept up to date since: a conversation that has changed after `as_of` may lag behind."""
         ...
 
-    @property
-    def can_mend(self) -> bool:
-        """Whether rows can be put into it."""
-        ...
-
     def damaged(self) -> list[str]:
         """Files that are not as the export left them."""
         ...
@@ -64,11 +60,29 @@ class Contents(Protocol):
         """The ids of messages of some conversations."""
         ...
 
+    def digests(self, kind: str) -> Iterator[tuple[int, int]]:
+        """Id and digest of each row of a kind: rows that are kept alike have the same one."""
+        ...
+
+    def digests_of(self, kind: str, rows: Sequence[RawRow], conversation_id: int | None = None) -> Mapping[int, int]:
+        """The digests that rows would have if they were kept here, by id."""
+        ...
+
+    def distrust(self, kind: str, ids: Collection[int]) -> bool:
+        """Hold rows for damaged that are not as they should be.
+
+        Returns:
+            Whether other rows are held for damaged with them, which have to be compared anew.
+        """
+        ...
+
     def mend(self, batches: Sequence[Batch]) -> None:
-        """Put rows into it that it lacks, all of them or none.
+        """Put rows into it that it lacks, or that are not as they should be: all of them or none.
+
+        Files that are damaged are left out, and what they held is among the rows.
 
         Raises:
-            ExportError: It failed, or is of a kind that rows are not put into.
+            ExportError: It failed.
         """
         ...
 
@@ -81,8 +95,11 @@ class Contents(Protocol):
 class Readable(Protocol):
     """A destination whose contents can be read back."""
 
-    def contents(self) -> Contents:
+    def contents(self, *, mending: bool = False) -> Contents:
         """Open the finished export that it holds.
+
+        Args:
+            mending: Whether it is to be mended: then rows in files that are damaged count as missing.
 
         Raises:
             ConfigurationError: It holds none, or cannot be read.

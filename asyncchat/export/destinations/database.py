@@ -114,7 +114,7 @@ class Database:
         self._marks = len(marks)
         return Opened(marks=[json.loads(mark) for (mark,) in marks])
 
-    def contents(self) -> DatabaseContents:
+    def contents(self, *, mending: bool = False) -> DatabaseContents:  # noqa: ARG002 - as the others have it
         """Open the finished export that it holds, for reading.
 
         Raises:

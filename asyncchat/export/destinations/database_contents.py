@@ -7,8 +7,11 @@ from typing import Final
 
 import attrs
 
+from asyncchat import RawRow
 from asyncchat.export.destinations.base import Batch
+from asyncchat.export.destinations.columns import COLUMNS, Column, Type, to_values
 from asyncchat.export.destinations.contents import Kept
+from asyncchat.export.destinations.digests import digest_of
 from asyncchat.export.destinations.holding import MAIN, kinds_held, to_text
 from asyncchat.export.destinations.session import Session, guarded
 from asyncchat.export.destinations.store import Values
@@ -26,8 +29,6 @@ class DatabaseContents:
         report: What the export said of itself.
         is_synced: Whether it has been kept up to date since.
     """
-
-    can_mend: Final = True
 
     def __init__(self, session: Session, report: ExportReport, *, is_synced: bool) -> None:
         self.report = report
@@ -57,6 +58,31 @@ class DatabaseContents:
         """The ids of messages of some conversations."""
         sql = f"SELECT id FROM messages WHERE {_THERE} AND conversation_id = ?"  # noqa: S608
         return {each: {row_id for (row_id,) in self._ask(sql, (each,))} for each in conversation_ids}
+
+    def digests(self, kind: str) -> Iterator[tuple[int, int]]:
+        """Id and digest of each row of a kind."""
+        columns = ", ".join(self._comparable(column) for column in COLUMNS[kind])
+        rows = self._ask(f"SELECT id, {columns} FROM {kind} WHERE {_THERE}")  # noqa: S608 - our own names
+        return ((row_id, digest_of(values)) for row_id, *values in rows)
+
+    def _comparable(self, column: Column) -> str:
+        """A column in a form in which it is compared: what an offset column holds makes seconds exact."""
+        if column.type is Type.TIMESTAMP:
+            return self._session.store.dialect.second.format(column.name)
+        return f"CAST({column.name} AS TEXT)" if column.type is Type.JSON else column.name
+
+    def digests_of(self, kind: str, rows: Sequence[RawRow], conversation_id: int | None = None) -> Mapping[int, int]:
+        """The digests that rows would have if they were kept here, by id."""
+        store, found = self._session.store, {}
+        for row in rows:
+            values = to_values(kind, row, conversation_id, nul=store.keeps_nul)
+            pairs = zip(COLUMNS[kind], values, strict=True)
+            found[row.id] = digest_of([store.comparable(column.type, value) for column, value in pairs])
+        return found
+
+    def distrust(self, kind: str, ids: Collection[int]) -> bool:  # noqa: ARG002 - as the others have it
+        """Nothing: rows are put over those that are there."""
+        return False
 
     @guarded
     def mend(self, batches: Sequence[Batch]) -> None:

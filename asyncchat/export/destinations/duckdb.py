@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from asyncchat import ConfigurationError, ExportError
 from asyncchat.export.destinations.columns import Type
@@ -121,6 +121,9 @@ class _DuckDB(Store):
             self.execute(upsert(table, kind, "SELECT * FROM asyncchat_rows"))
         finally:
             self._open.unregister("asyncchat_rows")
+
+    def comparable(self, kind: Type, value: Any) -> Any:
+        return keepable(value) if kind is Type.JSON else super().comparable(kind, value)
 
     def forget(self) -> None:
         """Let a file go that was made for an export: nobody else can have put anything into it."""

@@ -33,8 +33,8 @@ from asyncchat.export.destinations.files import (
 from asyncchat.export.destinations.folder_contents import FolderContents
 from asyncchat.export.destinations.formats import find_format
 from asyncchat.export.destinations.journal import Journal
-from asyncchat.export.destinations.parts import Parts, in_order, is_sound
-from asyncchat.export.report import KINDS, ExportReport, Query
+from asyncchat.export.destinations.parts import Parts, in_order, is_sound, link_or_copy, number_of
+from asyncchat.export.report import KINDS, ExportReport, Part, Query
 
 STAGING: Final = ".asyncchat-partial"
 _JOURNAL: Final = "journal.sqlite3"
@@ -97,14 +97,60 @@ class FolderDestination:
         self._begin(query)
         return Opened()
 
-    def contents(self) -> FolderContents:
+    def contents(self, *, mending: bool = False) -> FolderContents:
         """Open the finished export that it holds, for reading.
+
+        Args:
+            mending: Whether files that are damaged are left out, to be replaced.
 
         Raises:
             ConfigurationError: It holds none, or an extra is not installed.
             ExportError: Another export writes to it.
         """
-        return FolderContents(self._root)
+        if not self._root.is_dir():
+            raise ConfigurationError(f"{self._root} holds no finished export: there is no such folder")
+        with contextlib.ExitStack() as undo:
+            lock = Lock.taken(self._root)
+            undo.callback(lock.release)
+            journal = self._journal_of_before(fresh=False)  # where one had only to be moved into place, it is now
+            if journal is not None:
+                journal.close()
+            contents = FolderContents(self._root, lock, mending=mending, replace=self._put_in)
+            undo.pop_all()
+        return contents
+
+    def _put_in(self, done: ExportReport, kept: Sequence[Part], batches: Sequence[Batch]) -> ExportReport:
+        """Put rows into a finished export as further parts, beside those of its parts that are kept: all or nothing."""
+        if (self._staging / _JOURNAL).exists():
+            raise ExportError(f"{self._root} holds an unfinished export besides: end that first, or replace it")
+        self._remove_staging()
+        self._staging.mkdir()
+        numbers = dict.fromkeys(_kinds_of(done.query), 0)
+        for kind in numbers:
+            (self._staging / kind).mkdir()
+        for part in done.parts:
+            kind, name = part.file.split("/")
+            numbers[kind] = max(numbers[kind], number_of(name) + 1)
+            if part in kept:
+                link_or_copy(self._root / part.file, self._staging / part.file)
+        parts = Parts(self._staging, find_format(done.query.format), numbers)
+        try:
+            for batch in batches:
+                parts.write(batch)
+            whole = in_order([*kept, *parts.finish()])
+        except BaseException:
+            parts.abandon()
+            raise
+        counts = Counter(dict.fromkeys(done.rows, 0))
+        for part in whole:
+            counts[part.file.split("/")[0]] += part.rows
+        report = attrs.evolve(done, parts=whole, rows=dict(counts))
+        for kind in numbers:
+            sync_folder(self._staging / kind)
+        journal = Journal.create(self._staging / _JOURNAL, done.query, report=report)
+        self._sync_names()
+        self._move(journal)
+        return report
 
     def _journal_of_before(self, *, fresh: bool) -> Journal | None:
         """The journal of an unfinished export; one that only had to be moved is finished on the way."""

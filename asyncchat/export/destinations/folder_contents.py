@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
-from asyncchat.errors import ConfigurationError, ExportError
+from asyncchat import RawRow
+from asyncchat.errors import ConfigurationError
 from asyncchat.export.destinations.base import Batch
 from asyncchat.export.destinations.contents import Kept
+from asyncchat.export.destinations.digests import digests_as_in, read_digests
 from asyncchat.export.destinations.files import Lock, read_report
 from asyncchat.export.destinations.formats import find_format
 from asyncchat.export.destinations.keys import Key, read_keys
 from asyncchat.export.destinations.parts import is_sound
-from asyncchat.export.report import ExportReport
+from asyncchat.export.report import ExportReport, Part
+
+T = TypeVar("T")
+Replace: TypeAlias = Callable[[ExportReport, Sequence[Part], Sequence[Batch]], ExportReport]
 
 
 class FolderContents:
@@ -22,16 +27,17 @@ class FolderContents:
 
     Args:
         root: The folder.
+        lock: Holds it.
+        mending: Whether files that are damaged are left out, to be replaced.
+        replace: Puts rows in, in the place of files.
 
     Raises:
         ConfigurationError: It holds no finished export, or an extra is not installed.
-        ExportError: Another export writes to it.
     """
 
     is_synced: Final = False
-    can_mend: Final = False
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, lock: Lock, *, mending: bool, replace: Replace) -> None:
         report = read_report(root)
         if report is None:
             raise ConfigurationError(
@@ -40,11 +46,15 @@ class FolderContents:
         self.report: ExportReport = report
         find_format(report.query.format)
         self._root = root
-        self._damaged: set[str] = set()
-        self._lock = Lock.taken(root)
+        self._lock = lock
+        self._replace = replace
+        self._mending = mending
+        self._damaged = {part.file for part in report.parts if not is_sound(root, part)} if mending else set()
 
     def damaged(self) -> list[str]:
         """Files that are not as the export left them: missing, changed, or not to be read."""
+        if self._mending:  # they have been looked at, and are left out
+            return sorted(self._damaged)
         changed = {part.file for part in self.report.parts if not is_sound(self._root, part)}
         return sorted(changed | self._damaged)
 
@@ -68,24 +78,54 @@ class FolderContents:
                 found[key.owner].add(key.id)
         return found
 
-    def mend(self, batches: Sequence[Batch]) -> None:  # noqa: ARG002 - as the others have it
-        """Refuse: part files are replaced as a whole.
+    def digests(self, kind: str) -> Iterator[tuple[int, int]]:
+        """Id and digest of each row of a kind."""
+
+        def read(path: Path) -> Iterator[tuple[int, int]]:
+            with path.open("rb") as file:
+                yield from read_digests(file, self.report.query.format)
+
+        return self._read(kind, read)
+
+    def digests_of(self, kind: str, rows: Sequence[RawRow], conversation_id: int | None = None) -> Mapping[int, int]:
+        """The digests that rows would have if they were kept here, by id."""
+        return digests_as_in(rows, kind, conversation_id, self.report.query.format)
+
+    def distrust(self, kind: str, ids: Collection[int]) -> bool:
+        """Hold the files for damaged that have rows of these ids."""
+        before, wanted = len(self._damaged), set(ids)
+        for part in self._parts_of(kind):
+            if any(key.id in wanted for key in read_keys(self._root / part.file, kind, self.report.query.format)):
+                self._damaged.add(part.file)
+        return len(self._damaged) > before
+
+    def mend(self, batches: Sequence[Batch]) -> None:
+        """Put rows in as new files, in the place of those that are damaged.
 
         Raises:
-            ExportError: Always.
+            ExportError: The folder holds an unfinished export besides.
+            OSError: The disk took it not.
         """
-        raise ExportError(f"{self._root} holds part files, which rows are not put into: export anew with fresh=True")
+        kept = [part for part in self.report.parts if part.file not in self._damaged]
+        self.report = self._replace(self.report, kept, batches)
 
     def close(self) -> None:
         """Let go of it. May be called twice."""
         self._lock.release()
 
+    def _parts_of(self, kind: str) -> list[Part]:
+        """The files of a kind; where they will be replaced, but for those that are damaged."""
+        left_out = self._damaged if self._mending else ()
+        parts = [part for part in self.report.parts if part.file.split("/")[0] == kind]
+        return [part for part in parts if part.file not in left_out]
+
     def _keys(self, kind: str) -> Iterator[Key]:
-        for part in self.report.parts:
-            if part.file.split("/")[0] != kind:
-                continue
+        return self._read(kind, lambda path: read_keys(path, kind, self.report.query.format))
+
+    def _read(self, kind: str, read: Callable[[Path], Iterator[T]]) -> Iterator[T]:
+        for part in self._parts_of(kind):
             try:
-                yield from read_keys(self._root / part.file, kind, self.report.query.format)
+                yield from read(self._root / part.file)
             except GeneratorExit:
                 raise
             except Exception:  # noqa: BLE001 - each library has its own for what is cut off or garbled

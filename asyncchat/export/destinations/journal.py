@@ -37,8 +37,13 @@ class Journal:
         self._database = database
 
     @classmethod
-    def create(cls, path: Path, query: Query) -> Self:
+    def create(cls, path: Path, query: Query, *, report: ExportReport | None = None) -> Self:
         """Make one for an export.
+
+        Args:
+            path: Where.
+            query: What is exported.
+            report: Of an export that is whole from the beginning, and only has to be moved into place.
 
         Raises:
             OSError: The disk took it not.
@@ -49,7 +54,8 @@ class Journal:
             _make_durable(database)
             database.executescript(_TABLES)
             with database:
-                database.execute("INSERT INTO export VALUES (?, NULL)", [json.dumps(query.to_dict())])
+                whole = None if report is None else json.dumps(report.manifest(), indent=2)
+                database.execute("INSERT INTO export VALUES (?, ?)", [json.dumps(query.to_dict()), whole])
             undo.pop_all()
         return cls(database)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable
 from io import BufferedWriter, RawIOBase
 from pathlib import Path
@@ -143,6 +144,21 @@ class Parts:
         for part in self._open.values():
             part.abandon()
         self._open = {}
+
+
+def number_of(name: str) -> int:
+    """The number of a part file of that name."""
+    return int(name.partition(".")[0].rpartition("-")[2])
+
+
+def link_or_copy(path: Path, place: Path) -> None:
+    """Let a file, which nobody will change, be in another place too."""
+    try:
+        place.hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, place)
+        with place.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def in_order(parts: Iterable[Part]) -> tuple[Part, ...]:

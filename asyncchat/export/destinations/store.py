@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from asyncchat import ExportError
+from asyncchat.export.destinations.columns import Type
 from asyncchat.export.destinations.tables import Dialect
 
 Values: TypeAlias = tuple[Any, ...]
@@ -68,6 +70,10 @@ class Store(abc.ABC):
             kind: Whose columns it has: a kind of rows, or "marks".
             rows: Values in the columns' order, no key twice.
         """
+
+    def comparable(self, kind: Type, value: Any) -> Any:
+        """A value that was to be kept, in the form in which those that are there are compared."""
+        return math.floor(value.timestamp()) if kind is Type.TIMESTAMP and value is not None else value
 
     def begin(self) -> None:
         """Begin a transaction."""

@@ -18,7 +18,7 @@ from asyncchat.export.syncing.setbacks import FAILURES, Setbacks
 from asyncchat.export.windows import Certificate, Span
 
 _AT_ONCE: Final = 8
-_SLICE_ROWS: Final = 5_000
+_SLICE_ROWS: Final = 10_000
 """Conversations that are kept in memory, and committed, together."""
 _MOST_PARTS: Final = 16
 
@@ -38,7 +38,7 @@ class Changes:
 
     def __init__(self, client: AsyncClient, manner: Manner, figures: Figures, setbacks: Setbacks) -> None:
         self._client = client
-        self._manner = manner
+        self._manner = attrs.evolve(manner, pages=max(1, _SLICE_ROWS // client.per_page))
         self._figures = figures
         self._setbacks = setbacks
 

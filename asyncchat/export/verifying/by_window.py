@@ -10,6 +10,7 @@ from asyncchat import RawRow
 from asyncchat.export.fetch import IsThere, Listing, read_window
 from asyncchat.export.questions import Manner, Reading
 from asyncchat.export.side_by_side import side_by_side
+from asyncchat.export.verifying.deep import Deep
 from asyncchat.export.verifying.findings import Findings
 from asyncchat.export.verifying.stored import Stored
 from asyncchat.export.windows import Span
@@ -45,6 +46,7 @@ class WindowCheck:
         manner: How the server's windows are read.
         findings: Where differences are noted.
         is_there: Tells whether there is a conversation of that id.
+        deep: Compares rows with what is kept of them; None: only ids are compared.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class WindowCheck:
         manner: Manner,
         findings: Findings,
         is_there: IsThere,
+        deep: Deep | None = None,
     ) -> None:
+        self._deep = deep
         self._listing = listing
         self._stored = stored
         self._known = known
@@ -64,6 +68,7 @@ class WindowCheck:
         self._findings = findings
         self._is_there = is_there
         self._agreed: list[Span] = []
+        self._changed: set[int] = set()
 
     async def compare(self, span: Span) -> None:
         """Compare all within a span."""
@@ -85,6 +90,11 @@ class WindowCheck:
 
     async def _compare(self, span: Span) -> None:
         """Count a window; where the counts differ, halve it, and read it at last."""
+        if self._deep is not None:
+            self._findings.windows += 1
+            await self._read(span)
+            self._findings.tell()
+            return
         there, here = await self._listing(span).count(), self._stored.count(span)
         self._findings.windows += 1
         self._findings.tell()
@@ -105,4 +115,7 @@ class WindowCheck:
         named = self._findings.missing_ids("conversations")  # in a second that two windows share, by the other one
         unknown = [row for row_id, row in found.items() if row_id not in self._known and row_id not in named]
         missing = self._findings.claimed(unknown)
-        self._findings.note("conversations", f"window {span}", missing=missing, extra=extra)
+        rows = [] if self._deep is None else [row for row in found.values() if row.id not in self._changed]
+        changed = [] if self._deep is None else await self._deep.changed("conversations", rows)
+        self._changed.update(row.id for row in changed)
+        self._findings.note("conversations", f"window {span}", missing=missing, extra=extra, changed=changed)

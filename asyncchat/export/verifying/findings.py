@@ -47,24 +47,28 @@ class Findings(RequestCount):
         *,
         missing: Collection[RawRow] = (),
         extra: Collection[int] = (),
+        changed: Collection[RawRow] = (),
         conversation_id: int | None = None,
     ) -> None:
-        """Note rows that are on one side only.
+        """Note rows that are on one side only, or that are on both in another form.
 
         Args:
             kind: Of the rows.
             where: The window, or the conversation.
             missing: Rows that the server has and the destination has not.
             extra: Ids of rows that the destination has and the server has not.
+            changed: Rows as the server has them, which the destination has otherwise.
             conversation_id: Whose messages they are.
         """
         ids = sorted(row.id for row in missing)
-        if not ids and not extra:
+        other = sorted(row.id for row in changed)
+        if not ids and not extra and not other:
             return
-        told = Difference(kind=kind, where=where, missing=tuple(ids), extra=tuple(sorted(extra)))
+        told = Difference(kind=kind, where=where, missing=tuple(ids), extra=tuple(sorted(extra)), changed=tuple(other))
         self.differences.append(told)
-        if ids and self.keeps_missing:
-            self.missing.append(Batch(kind=kind, rows=tuple(missing), conversation_id=conversation_id))
+        if (ids or other) and self.keeps_missing:
+            rows = (*missing, *changed)
+            self.missing.append(Batch(kind=kind, rows=rows, conversation_id=conversation_id))
         self.tell()
 
     def missing_ids(self, kind: str) -> set[int]:

@@ -20,12 +20,14 @@ class Difference:
         where: The window of time, or the conversation.
         missing: Ids of rows that the server has and the destination has not.
         extra: Ids of rows that the destination has and the server has not, or no more.
+        changed: Ids of rows that both have, each in another form; told where that was looked for.
     """
 
     kind: str
     where: str
     missing: tuple[int, ...] = ()
     extra: tuple[int, ...] = ()
+    changed: tuple[int, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -42,7 +44,8 @@ class VerifyReport:
         differences: Where it differs from the server.
         damaged: Files that are not as the export left them.
         uncertain: What the server gave no steady answer about, each with the reason.
-        repaired: How many missing rows were put in, by kind; `differences` are those before that.
+        repaired: How many rows were put in, by kind; `differences` are those before that.
+        replaced: Files that were damaged, or held rows that have changed, and are replaced.
         newer: Messages that have come since, and so are no difference; told where a conversation's were read.
         requests: Requests sent.
         retries: Of these, how many were further attempts.
@@ -59,6 +62,7 @@ class VerifyReport:
     damaged: tuple[str, ...] = ()
     uncertain: tuple[str, ...] = ()
     repaired: Mapping[str, int] = attrs.field(factory=dict)
+    replaced: tuple[str, ...] = ()
     newer: int = 0
     requests: int = 0
     retries: int = 0
@@ -71,14 +75,20 @@ class VerifyReport:
 
     @property
     def mended(self) -> bool:
-        """Whether all that was wrong were missing rows, and these were put in."""
-        rest = self.extra or self.damaged or self.uncertain
-        return self.missing > 0 and not rest and sum(self.repaired.values()) == self.missing
+        """Whether all that was wrong were rows and files that have been put in or replaced."""
+        rest = self.extra or self.uncertain or set(self.damaged) - set(self.replaced)
+        wrong = self.missing + self.changed
+        return not rest and sum(self.repaired.values()) >= wrong and (wrong > 0 or bool(self.replaced))
 
     @property
     def missing(self) -> int:
         """How many rows are missing."""
         return sum(len(difference.missing) for difference in self.differences)
+
+    @property
+    def changed(self) -> int:
+        """How many rows are there in another form."""
+        return sum(len(difference.changed) for difference in self.differences)
 
     @property
     def extra(self) -> int:

@@ -6,7 +6,7 @@ import functools
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ from asyncchat.export.start import check_seconds, make_second
 from asyncchat.export.stopping import PATIENCE, RETRY
 from asyncchat.export.verifying.by_conversation import MessageCheck
 from asyncchat.export.verifying.by_window import WindowCheck, read_rows
+from asyncchat.export.verifying.deep import Deep
 from asyncchat.export.verifying.findings import Findings
 from asyncchat.export.verifying.report import VerifyObserver, VerifyReport
 from asyncchat.export.verifying.stored import Stored
@@ -39,6 +40,7 @@ async def verify(
     destination: str | os.PathLike[str] | Destination,
     *,
     messages: bool = True,
+    deep: bool = False,
     repair: bool = False,
     patience: float = PATIENCE,
     source: str | None = None,
@@ -48,16 +50,18 @@ async def verify(
 
     Conversations are counted by windows of 1,000, and messages by conversation, both at the server and in the
     destination. Where the counts differ, windows are halved until they are small, read, and compared by ids. What has
-    come since the export is no difference; what was deleted since is one. Rows that are there are not compared field by
-    field, and a row that is missing in the very place where another one is too much shows only if that one is a
-    conversation, by its messages. Nothing is changed, unless it is asked for.
+    come since the export is no difference; what was deleted since is one. Rows that are there are compared as a whole
+    only where that is asked for (`deep`), and a row that is missing in the very place where another one is too much
+    shows only then, or if that one is a conversation, by its messages. Nothing is changed, unless it is asked for.
 
     Args:
         client: The server that the export came from.
         destination: What `export` was given: a folder, a database's URL, or a `Destination` that has `contents()`.
         messages: Whether messages are checked, which takes a request for each conversation.
-        repair: Whether rows that are missing are put in, in one transaction. For databases: the part files of a folder
-            are replaced as a whole, by a fresh export. Rows that are extra stay.
+        deep: Whether every row is read, and compared with what is kept of it: a request for each page of conversations
+            and of messages.
+        repair: Whether rows that are missing, or not as they should be, are put in: all of them or none. Of a folder's
+            files those that are damaged or hold such rows are replaced as a whole. Rows that are extra stay.
         patience: Seconds for which a server that answers nothing is waited for. 0: none.
         source: What the export called the server; None: the client's base URL.
         observer: Is called with each `VerifyProgress`, in the event loop.
@@ -77,12 +81,11 @@ async def verify(
     if not isinstance(chosen, Readable):
         raise ConfigurationError(f"{type(chosen).__name__} cannot be read back: verifying needs its contents()")
     patience = check_seconds(patience, "patience")
-    contents = await anyio.to_thread.run_sync(chosen.contents)
+    contents = await anyio.to_thread.run_sync(lambda: chosen.contents(mending=repair))
     try:
         _refuse_other_server(contents, source or client.base_url)
-        _refuse_repair(contents, repair=repair)
         run = _Verification(client, contents, patience=patience, observer=observer, repair=repair)
-        return await run.whole(messages=messages)
+        return await run.whole(messages=messages, deep=deep)
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(contents.close)
@@ -94,14 +97,6 @@ def _refuse_other_server(contents: Contents, source: str | None) -> None:
         raise ConfigurationError(
             f"{contents.report.destination} was exported from {told}, and this is {source}: ask that server, or say "
             f"that it is the same (source={told!r})"
-        )
-
-
-def _refuse_repair(contents: Contents, *, repair: bool) -> None:
-    if repair and not contents.can_mend:
-        raise ConfigurationError(
-            f"{contents.report.destination} holds part files, which rows are not put into: "
-            "export anew with fresh=True, which replaces them when all is there"
         )
 
 
@@ -128,10 +123,42 @@ class _Verification:
         self._span = Span(make_second(self._query.since), as_of if as_of == until else as_of + 1)
         self._manner = Manner.of(report.probe)
         self._rows: dict[str, int] = {}
+        self._deep: Deep | None = None
+        self._left_out: Sequence[str] = ()
 
-    async def whole(self, *, messages: bool) -> VerifyReport:
+    async def whole(self, *, messages: bool, deep: bool) -> VerifyReport:
         """Compare everything."""
         began = time.monotonic()
+        if self._findings.keeps_missing:
+            self._left_out = await _read(self._contents.damaged)
+            self._refuse_half(messages=messages)
+        if deep:
+            self._deep = Deep(self._contents, self._findings.as_of)
+            await self._deep.load()
+        await self._compare(messages=messages)
+        damaged = await _read(self._contents.damaged)
+        if not self._findings.keeps_missing or (damaged and self._findings.uncertain):
+            return self._verdict(damaged, (), seconds=time.monotonic() - began)
+        told = list(self._findings.differences)
+        if await self._distrust():  # what else is in their files is missing too
+            self._left_out = damaged = await _read(self._contents.damaged)
+            self._refuse_half(messages=messages)
+            self._start_again()
+            await self._compare(messages=messages)
+        if self._findings.missing or damaged:
+            await _read(lambda: self._contents.mend(self._findings.missing))
+        self._findings.differences[:] = told
+        replaced = () if self._contents.is_synced else damaged
+        return self._verdict(damaged, replaced, seconds=time.monotonic() - began)
+
+    def _refuse_half(self, *, messages: bool) -> None:
+        lost = [file for file in self._left_out if file.startswith("messages/")]
+        if lost and not messages:
+            raise ConfigurationError(
+                f"{lost[0]} is damaged, and is not repaired without its messages: leave messages=False out"
+            )
+
+    async def _compare(self, *, messages: bool) -> None:
         await self._compare_models()
         kept = await _read(lambda: list(self._contents.conversations()))
         self._rows["conversations"] = len(kept)
@@ -141,12 +168,22 @@ class _Verification:
             await check.compare(self._span)
         if messages and self._query.messages:
             await self._compare_messages(known, checks)
-        damaged = await _read(self._contents.damaged)
-        if self._findings.missing:
-            await _read(lambda: self._contents.mend(self._findings.missing))
-        return self._verdict(damaged, seconds=time.monotonic() - began)
 
-    def _verdict(self, damaged: list[str], *, seconds: float) -> VerifyReport:
+    async def _distrust(self) -> bool:
+        """Hold for damaged what has changed rows; returns whether that leaves out others too."""
+        changed: dict[str, set[int]] = {}
+        for each in self._findings.differences:
+            changed.setdefault(each.kind, set()).update(each.changed)
+        found = [await _read(lambda: self._contents.distrust(kind, ids)) for kind, ids in changed.items() if ids]  # noqa: B023
+        return any(found)
+
+    def _start_again(self) -> None:
+        """Compare once more, now that files are left out: by ids, since what is left is as it should be."""
+        self._deep = None
+        self._findings.missing.clear()
+        self._findings.differences.clear()
+
+    def _verdict(self, damaged: Sequence[str], replaced: Sequence[str], *, seconds: float) -> VerifyReport:
         findings = self._findings
         return VerifyReport(
             destination=self._report.destination,
@@ -159,6 +196,7 @@ class _Verification:
             damaged=tuple(damaged),
             uncertain=tuple(findings.uncertain),
             repaired=Counter(batch.kind for batch in findings.missing for _ in batch.rows),
+            replaced=tuple(replaced),
             newer=findings.newer,
             requests=findings.requests,
             retries=findings.retries,
@@ -174,7 +212,8 @@ class _Verification:
         found = await read_rows(listing, everything, Manner(), self._findings)
         wanted = self._query.model_ids or found.keys()
         missing = [row for row_id, row in found.items() if row_id in wanted and row_id not in stored]
-        self._findings.note("models", "all models", missing=missing, extra=stored - found.keys())
+        changed = [] if self._deep is None else await self._deep.changed("models", list(found.values()))
+        self._findings.note("models", "all models", missing=missing, extra=stored - found.keys(), changed=changed)
 
     def _window_check(self, model_id: int | None, kept: list[Kept], known: set[int]) -> WindowCheck:
         stored = Stored.of(kept, model_id, overlap=self._manner.overlap)
@@ -185,6 +224,7 @@ class _Verification:
             manner=attrs.evolve(self._manner, oldest=stored.oldest),
             findings=self._findings,
             is_there=functools.partial(is_there, self._client),
+            deep=self._deep,
         )
 
     async def _compare_messages(self, known: set[int], checks: list[WindowCheck]) -> None:
@@ -202,6 +242,8 @@ class _Verification:
             lambda each: self._client.messages.list(each).raw(),
             stored_ids,
             self._findings,
+            deep=self._deep,
+            takes_all=bool(self._left_out),
             changed_at=changed_at if self._contents.is_synced else None,
         )
         await check.compare(known | counts.keys() | self._findings.missing_ids("conversations"), counts)
