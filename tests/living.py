@@ -3,7 +3,7 @@
 Messages come, some of them visible late; conversations begin, change twice in a second, and go; the clock is set back
 and forth; answers come from a replica that lags behind. What syncs may rely on, and the server keeps to: a change
 moves `updated_at` to the clock's time or leaves it where it is later, and is visible everywhere after `LATE` seconds
-and the replica's `BEHIND`; the clock is set at most once between two rounds, by less than what is read again.
+and the replica's `BEHIND`; the clock is set at most once between two looks at it, by less than what is read again.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class LivingApi:
         self.before: list[tuple[float, State]] = []
         self.coming: list[tuple[float, int, Callable[[], None]]] = []
         self.is_quiet = False
-        self.may_step = True
+        self.may_step = self.is_told = True
         self.left = MOST
         self.requests = 0
         self.asked: Callable[[], None] = lambda: None
@@ -162,7 +162,7 @@ class LivingApi:
             return
         dice = self.rnd.random()
         if self.may_step and dice < self.life.steps:
-            self.may_step = False
+            self.may_step = self.is_told = False
             self.offset += self.rnd.choice([-1, 1]) * self.rnd.random() * 40
         elif not self.state or dice > 0.9:
             self._begin()
@@ -208,6 +208,7 @@ class LivingApi:
 
     def __call__(self, request: Request) -> Response:
         self.requests += 1
+        self.is_told = self.is_told or request.path == "/models"  # of the clock
         self.asked()
         told = self.answer(request)
         if told is not None:

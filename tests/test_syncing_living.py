@@ -114,7 +114,7 @@ async def history(
             api.live(rnd.choice([0, 1, 20, 200]), rnd.choice([0, 3, 10, 40]))
             with local, killed_at(api, rnd, kills), suppress(ServerError):
                 reports.append(await sync(client, url, lag=LAG, lookback=LOOKBACK, audit=audit, patience=0))
-                api.may_step = True
+                api.may_step = api.is_told
         api.is_quiet = True
         api.live(1_000, 0)
         with local:

@@ -106,6 +106,7 @@ class SyncRound:
             until = self._state.until - math.ceil(plan.went_back)
             state = attrs.evolve(self._state, until=min(until, plan.until), clock=int(clock.now), ahead=clock.ahead)
             await self._commit(state, list(self._state.windows))
+        start = self._state.until
         models = ModelCheck(self._client, self._copy, self._thread, self._figures, self._query)
         await models.bring(plan.span)
         owed = await self._read_owed()
@@ -118,9 +119,9 @@ class SyncRound:
             await self._updates.apply(await prune.run(make_second(self._query.since), plan.until))
             self._has_counted_all = not prune.is_uncertain
             await models.prune(plan.until)
-        until = plan.until if await self._is_clock_steady(clock.now) else since
-        state = attrs.evolve(self._state, rounds=plan.number, until=until, clock=int(clock.now), ahead=clock.ahead)
-        await self._commit(state, owed)
+        is_steady = await self._look_at_clock(clock)
+        until = plan.until if is_steady else min(start, plan.until)
+        await self._commit(attrs.evolve(self._state, rounds=plan.number, until=until), owed)
         await self._tell()
         return self._report(since=since, went_back=round(plan.went_back), seconds=time.monotonic() - began)
 
@@ -158,12 +159,23 @@ class SyncRound:
         sample = Sample(self._client.with_options(hooks=[self._figures.on_audit_event]), landing)
         return landing, sample, Updates(self._client, landing, sample, trusts=self._state.trusts)
 
-    async def _is_clock_steady(self, began: float) -> bool:
-        """Whether the server's clock was not set back while pages were walked: rows could come into closed windows."""
-        if not self._figures.walks or await read_clock(self._client) >= began:
+    async def _look_at_clock(self, began: Clock) -> bool:
+        """Note the server's clock, as it is now where pages were walked; returns whether it was not set back meanwhile.
+
+        Else rows might have come into windows that were closed.
+        """
+        self._state = attrs.evolve(self._state, clock=int(began.now), ahead=began.ahead)
+        if not self._figures.walks:
             return True
-        self._figures.doubts.append("the server's clock was set back meanwhile: the same changes are read once more")
-        return False
+        clock = await self._read_clock()
+        is_steady = clock.now >= began.now
+        if not is_steady:
+            self._figures.doubts.append(
+                "the server's clock was set back meanwhile: the same changes are read once more"
+            )
+        state = self._state.seen_at(clock, lag=self._settings.lag, lookback=self._settings.lookback, latest=None)
+        self._state = attrs.evolve(state, clock=int(clock.now), ahead=clock.ahead)
+        return is_steady
 
     # ---- what has changed
 

@@ -79,7 +79,7 @@ class SyncState:
             latest: The second of the last change that an export has stored; needed before the first round.
         """
         told, went_back, went_on = self.unsettled, clock.went_back(self), clock.went_on(self)
-        if self.rounds == 0:
+        if self.rounds == 0 and not told:
             told = ((self.until, max(math.ceil(clock.now), self.until, latest or 0)),)
         if went_back > SKEW:
             told = (*told, (self.clock - math.ceil(went_back + SKEW), max(self.clock, latest or 0)))
