@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import click
 
 from asyncchat.cli.options import Connection, connection_options, opened, take_connection
 from asyncchat.cli.render import export_stand, show_progress, summary, where_it_is_told
-from asyncchat.cli.running import EndedError, Terminated, run_async
+from asyncchat.cli.running import EndedError, ended_early, run_async
 from asyncchat.cli.wording import wording
 from asyncchat.errors import APIConnectionError, RateLimitError, ServerError
 
@@ -66,11 +65,8 @@ def export_command(**flags: Any) -> int:
 def _run(main: Coroutine[Any, Any, ExportReport], goes_on: str) -> ExportReport:
     """Run an export; what ends it early says that the same command goes on."""
     try:
-        return run_async(main)
-    except KeyboardInterrupt:
-        raise EndedError(f"interrupted: {goes_on}", 128 + signal.SIGINT) from None
-    except Terminated:
-        raise EndedError(f"terminated: {goes_on}", 128 + signal.SIGTERM) from None
+        with ended_early(goes_on):
+            return run_async(main)
     except (APIConnectionError, RateLimitError, ServerError) as exc:
         if hasattr(exc, "__notes__"):  # rows are kept: the server was there, and is away for a time
             raise EndedError(wording(exc), _TEMPORARY) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -28,6 +28,24 @@ class EndedError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+@contextlib.contextmanager
+def ended_early(says: str) -> Iterator[None]:
+    """Let a signal that ends what is under way be told in one line.
+
+    Args:
+        says: What becomes of what was done.
+
+    Raises:
+        EndedError: SIGINT or SIGTERM came.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise EndedError(f"interrupted: {says}", 128 + signal.SIGINT) from None
+    except Terminated:
+        raise EndedError(f"terminated: {says}", 128 + signal.SIGTERM) from None
 
 
 def run_async(main: Coroutine[Any, Any, T]) -> T:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import random
 import re
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -17,7 +16,7 @@ import click
 from asyncchat.cli.options import Connection, connection_options, opened, take_connection
 from asyncchat.cli.render import safe, show_progress
 from asyncchat.cli.render_sync import moment, round_line, sync_stand, sync_summary
-from asyncchat.cli.running import EndedError, Terminated, run_async
+from asyncchat.cli.running import EndedError, ended_early, run_async
 from asyncchat.cli.wording import wording
 from asyncchat.errors import APIConnectionError, RateLimitError, ServerError
 
@@ -87,13 +86,9 @@ def sync_command(**flags: Any) -> int:
 
 
 def _run(main: Coroutine[Any, Any, T]) -> T:
-    goes_on = "what was committed is kept, the same command goes on"
     try:
-        return run_async(main)
-    except KeyboardInterrupt:
-        raise EndedError(f"interrupted: {goes_on}", 128 + signal.SIGINT) from None
-    except Terminated:
-        raise EndedError(f"terminated: {goes_on}", 128 + signal.SIGTERM) from None
+        with ended_early("what was committed is kept, the same command goes on"):
+            return run_async(main)
     except _AWAY as exc:
         raise EndedError(wording(exc), _TEMPORARY) from None
 

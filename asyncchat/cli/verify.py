@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import click
 
 from asyncchat.cli.options import Connection, connection_options, opened, take_connection
 from asyncchat.cli.render import show_progress, verdict, verify_stand
-from asyncchat.cli.running import EndedError, Terminated, run_async
+from asyncchat.cli.running import ended_early, run_async
 
 if TYPE_CHECKING:
     from asyncchat.export import VerifyReport
@@ -44,12 +43,8 @@ def verify_command(**flags: Any) -> int:
     as_json, quiet = flags.pop("as_json"), flags.pop("quiet")
     connection = take_connection(flags)
     changed = "what was missing is put in as a whole, or not at all" if flags["repair"] else "nothing was changed"
-    try:
+    with ended_early(changed):
         report = run_async(_verify(connection, flags, silent=quiet or as_json))
-    except KeyboardInterrupt:
-        raise EndedError(f"interrupted: {changed}", 128 + signal.SIGINT) from None
-    except Terminated:
-        raise EndedError(f"terminated: {changed}", 128 + signal.SIGTERM) from None
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))
     elif not quiet:

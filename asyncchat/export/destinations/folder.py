@@ -32,8 +32,10 @@ from asyncchat.export.destinations.files import (
 )
 from asyncchat.export.destinations.folder_contents import FolderContents
 from asyncchat.export.destinations.formats import find_format
+from asyncchat.export.destinations.holding import kinds_held
 from asyncchat.export.destinations.journal import Journal
-from asyncchat.export.destinations.parts import Parts, in_order, is_sound, link_or_copy, number_of
+from asyncchat.export.destinations.mending import stage_again
+from asyncchat.export.destinations.parts import Parts, in_order, is_sound
 from asyncchat.export.report import KINDS, ExportReport, Part, Query
 
 STAGING: Final = ".asyncchat-partial"
@@ -124,29 +126,7 @@ class FolderDestination:
         if (self._staging / _JOURNAL).exists():
             raise ExportError(f"{self._root} holds an unfinished export besides: end that first, or replace it")
         self._remove_staging()
-        self._staging.mkdir()
-        numbers = dict.fromkeys(_kinds_of(done.query), 0)
-        for kind in numbers:
-            (self._staging / kind).mkdir()
-        for part in done.parts:
-            kind, name = part.file.split("/")
-            numbers[kind] = max(numbers[kind], number_of(name) + 1)
-            if part in kept:
-                link_or_copy(self._root / part.file, self._staging / part.file)
-        parts = Parts(self._staging, find_format(done.query.format), numbers)
-        try:
-            for batch in batches:
-                parts.write(batch)
-            whole = in_order([*kept, *parts.finish()])
-        except BaseException:
-            parts.abandon()
-            raise
-        counts = Counter(dict.fromkeys(done.rows, 0))
-        for part in whole:
-            counts[part.file.split("/")[0]] += part.rows
-        report = attrs.evolve(done, parts=whole, rows=dict(counts))
-        for kind in numbers:
-            sync_folder(self._staging / kind)
+        report = stage_again(self._root, self._staging, done, kept, batches)
         journal = Journal.create(self._staging / _JOURNAL, done.query, report=report)
         self._sync_names()
         self._move(journal)
@@ -184,7 +164,7 @@ class FolderDestination:
         """Drop what the journal does not know, and trust what it knows only when its bytes are right."""
         parts = journal.parts
         known = {part.file for part in parts}
-        for kind in _kinds_of(journal.query):
+        for kind in kinds_held(journal.query):
             (self._staging / kind).mkdir(exist_ok=True)  # where the power failed just after the journal was made
             for path in (self._staging / kind).iterdir():
                 if f"{kind}/{path.name}" not in known:
@@ -205,7 +185,7 @@ class FolderDestination:
         self._remove_staging()
         self._is_ours = True
         self._staging.mkdir()
-        for kind in _kinds_of(query):
+        for kind in kinds_held(query):
             (self._staging / kind).mkdir()
         self._journal = Journal.create(self._staging / _JOURNAL, query)
         self._sync_names()
@@ -284,7 +264,7 @@ class FolderDestination:
     def _move(self, journal: Journal) -> None:
         """Put a whole export in the place of what is there. Each step may be the last, and is done again then."""
         text = json.dumps(journal.manifest, indent=2) + "\n"  # ASCII: a server's words may hold lone surrogates
-        kinds = _kinds_of(journal.query)
+        kinds = kinds_held(journal.query)
         journal.close()
         place = self._root / MANIFEST
         if not place.exists() or place.read_bytes() != text.encode():
@@ -317,10 +297,6 @@ class FolderDestination:
             (self._staging / _JOURNAL).unlink(missing_ok=True)
             sync_folder(self._staging)
             shutil.rmtree(self._staging)
-
-
-def _kinds_of(query: Query) -> Sequence[str]:
-    return KINDS if query.messages else KINDS[:2]
 
 
 def _another(what: str, known: Query, query: Query) -> ConfigurationError:
