@@ -77,7 +77,7 @@ def test_a_server_that_is_away(capsys: pytest.CaptureFixture[str], box: Sandbox,
     """Exit code 75: later it may go well."""
     assert invoke(capsys, "sync", target, "--quiet").code == 0
     box.stop()
-    assert "that the server runs" in complaint(invoke(capsys, "sync", target, "--patience", "0"), 75)
+    assert "that the server runs" in complaint(invoke(capsys, "sync", target, "--patience", "0", "--quiet"), 75)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -173,6 +173,7 @@ def test_how_far_it_is() -> None:
     stand = sync_stand(told)
     assert (stand.done, stand.total) == (3, 9)
     assert stand.line == "3 of 9 changes looked into, 1 new message, 2 requests; x\\x1b"
+    assert sync_stand(attrs.evolve(told, conversations_total=0)).line.startswith("asking what has changed, ")
     exporting = Progress(
         rows={},
         conversations_total=9,

@@ -26,10 +26,9 @@ def sync_stand(progress: Progress | SyncProgress) -> Stand:
 
     if isinstance(progress, Progress):
         return export_stand(progress)
-    line = (
-        f"{progress.conversations:,} of {many(progress.conversations_total, 'change')} looked into, "
-        f"{many(progress.messages, 'new message')}, {many(progress.requests, 'request')}"
-    )
+    total = progress.conversations_total
+    done = f"{progress.conversations:,} of {many(total, 'change')} looked into" if total else "asking what has changed"
+    line = f"{done}, {many(progress.messages, 'new message')}, {many(progress.requests, 'request')}"
     paused = f"; {safe(progress.paused)}" if progress.paused else ""
     return Stand(line + paused, progress.conversations, progress.conversations_total)
 

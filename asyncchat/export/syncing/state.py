@@ -68,9 +68,10 @@ class SyncState:
     def seen_at(self, clock: Clock, *, lag: float, lookback: float, latest: int | None) -> Self:
         """The state when a round begins, with the times in which changes say little.
 
-        Whatever was stored when a clock was set back is not from a later time than the last round, and new changes are
-        not from an earlier time than that less what it was set back by. Where it was set forward, what has a stamp of
-        the last seconds before that may just now become visible. By more than is read again anyway that is not minded.
+        Whatever has a stamp from before a clock was set back has none that is later than it would be now, and new
+        changes have none that is earlier than the last round, less what it was set back by. Where it was set forward,
+        what has a stamp of the last seconds before that may just now become visible. By more than is read again anyway
+        that is not minded.
 
         Args:
             clock: The server's clock.
@@ -82,7 +83,8 @@ class SyncState:
         if self.rounds == 0 and not told:
             told = ((self.until, max(math.ceil(clock.now), self.until, latest or 0)),)
         if went_back > SKEW:
-            told = (*told, (self.clock - math.ceil(went_back + SKEW), max(self.clock, latest or 0)))
+            highest = max(self.clock + math.ceil(clock.passed(self) + SKEW), latest or 0)
+            told = (*told, (self.clock - math.ceil(went_back + SKEW), highest))
         if SKEW < went_on <= lookback:
             set_at = clock.now - went_on
             told = (*told, (math.floor(set_at - lag - SKEW), math.ceil(set_at + SKEW)))
@@ -150,6 +152,10 @@ class Clock:
     def went_on(self, state: SyncState) -> float:
         """By how many seconds it was set forward since a round, 0 where that cannot be told from chance."""
         return max(0.0, self._moved(state))
+
+    def passed(self, state: SyncState) -> float:
+        """Seconds since a round, by this machine's clock; 0 where that is not known."""
+        return 0.0 if state.ahead is None else max(0.0, (self.now - self.ahead) - (state.clock - state.ahead))
 
     def _moved(self, state: SyncState) -> float:
         if state.ahead is None or int(self.now) == state.clock:  # one that stands still was not set
