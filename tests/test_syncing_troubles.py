@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -10,11 +13,14 @@ from unittest import mock
 
 import attrs
 import pytest
+from answers import no_tasks_left
+from cancelling import WAYS, cut_at
 from living import Life, LivingApi
 from test_syncing_living import differences
 
 from asyncchat import AsyncClient, AuthenticationError, ExportError, Request, Response, ServerError
 from asyncchat.export import SyncReport, sync
+from asyncchat.testing import FakeClock, MockTransport
 
 CALM = Life(seed=3, conversations=60)
 BROKEN = Response(status=500, body=b"{}")
@@ -119,6 +125,41 @@ async def test_a_server_that_does_not_sort(tmp_path: Path) -> None:
     async with api.client() as client:
         with pytest.raises(ExportError, match=r"ignores sort=updated_at"):
             await one_round(api, client, path, 0)
+
+
+# ---- cancelled
+
+
+@pytest.mark.heavy
+@pytest.mark.asyncio
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.large), 23])
+async def test_cancelled_at_any_turn(tmp_path: Path, way: str, stride: int) -> None:
+    """Whenever a round is cancelled, nothing of it runs on, and the next one brings what is missing, once."""
+    api, path = LivingApi(attrs.evolve(CALM, recent=3)), tmp_path / "chats.db"
+    async with api.client(per_page=5) as client:
+        await one_round(api, client, path, 0)
+    api.left = 25
+    api.live(100, 25)
+    api.live(20, 0)
+
+    async def slowly(request: Request) -> Response:
+        for _ in range(2):
+            await asyncio.sleep(0)
+        return api(request)
+
+    tried = 0
+    async with AsyncClient(transport=MockTransport(slowly, clock=FakeClock()), per_page=5) as client:
+        for turn in range([*WAYS].index(way) * stride, 100_000, len(WAYS) * stride):
+            copy = Path(shutil.copy(path, tmp_path / f"{turn}.db"))
+            run = functools.partial(sync, client, f"sqlite:///{copy}", lag=6, lookback=60)
+            if not await cut_at(turn, run, way):
+                break
+            await no_tasks_left()
+            report = await run()
+            assert differences(api, copy, report) == []
+            tried += 1
+    assert tried >= 3
 
 
 # ---- lies

@@ -45,7 +45,7 @@ class Messages:
 
 
 class Copy(Protocol):
-    """A finished export, open to be kept up to date. Every method blocks.
+    """A finished export, open to be kept up to date until its destination is closed. Every method blocks.
 
     What is written is seen by what is asked afterwards. From `commit` on it is kept, all of it or nothing of it.
     """
@@ -115,10 +115,6 @@ class Copy(Protocol):
         """Make all of it durable, with what is to be noted of it."""
         ...
 
-    def close(self) -> None:
-        """Let go of it. What was not committed is dropped. May be called twice."""
-        ...
-
 
 @runtime_checkable
 class Copyable(Protocol):
@@ -131,4 +127,8 @@ class Copyable(Protocol):
             ConfigurationError: It holds another export, or cannot be used.
             ExportError: Another export writes to it.
         """
+        ...
+
+    def close(self) -> None:
+        """Let go of it. What was not committed is dropped. May be called twice."""
         ...

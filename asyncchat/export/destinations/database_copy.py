@@ -181,10 +181,6 @@ class DatabaseCopy:
         session.commit()
         self.state, self.report = state, report
 
-    def close(self) -> None:
-        """Let go of the database. What was not committed is dropped."""
-        self._session.close()
-
 
 def read_state(session: Session) -> str | None:
     """What the last sync noted of itself; None where there was none."""

@@ -149,6 +149,8 @@ class _Sync:
             assert copy is not None
             return await self._round(copy, exported)
         finally:
+            with anyio.CancelScope(shield=True):  # also what was opened while this was cancelled
+                await self._thread.call(self._destination.close)
             self._thread.close()
 
     async def _export(self) -> ExportReport:
@@ -164,11 +166,7 @@ class _Sync:
 
     async def _round(self, copy: Copy, exported: ExportReport | None) -> SyncReport:
         figures = Figures(self._observer)
-        try:
-            report = await SyncRound(self._client, copy, self._thread, self._settings, figures).run()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._thread.call(copy.close)
+        report = await SyncRound(self._client, copy, self._thread, self._settings, figures).run()
         if exported is None:
             return report
         return attrs.evolve(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+import anyio
 import anyio.to_thread
 import attrs
 
@@ -21,6 +22,7 @@ from asyncchat.export.destinations.base import Destination
 from asyncchat.export.destinations.choose import choose_destination
 from asyncchat.export.destinations.contents import Contents, Kept, Readable
 from asyncchat.export.fetch import conversations_of, is_there, models_of
+from asyncchat.export.one_thread import OneThread
 from asyncchat.export.questions import Manner
 from asyncchat.export.start import check_seconds, make_second
 from asyncchat.export.stopping import PATIENCE, RETRY
@@ -81,14 +83,19 @@ async def verify(
     if not isinstance(chosen, Readable):
         raise ConfigurationError(f"{type(chosen).__name__} cannot be read back: verifying needs its contents()")
     patience = check_seconds(patience, "patience")
-    contents = await anyio.to_thread.run_sync(lambda: chosen.contents(mending=repair))
+    opened: list[Contents] = []  # also where this is cancelled while it is being opened
+    thread = OneThread(chosen.name)
     try:
+        await thread.call(lambda: opened.append(chosen.contents(mending=repair)))
+        contents = opened[0]
         _refuse_other_server(contents, source or client.base_url)
         run = _Verification(client, contents, patience=patience, observer=observer, repair=repair)
         return await run.whole(messages=messages, deep=deep)
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(contents.close)
+            for each in opened:
+                await thread.call(each.close)
+        thread.close()
 
 
 def _refuse_other_server(contents: Contents, source: str | None) -> None:
