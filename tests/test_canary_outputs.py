@@ -193,13 +193,21 @@ def test_exports(
     fault: Fault | None,
 ) -> None:
     """Neither the output of an export, nor its report, nor any file that it leaves holds the token."""
-    monkeypatch.setattr("asyncchat.export.engine.RETRY", attrs.evolve(_retry(), backoff=0.0, attempts=2))
+    for module in ("engine", "syncing.rounds"):
+        monkeypatch.setattr(f"asyncchat.export.{module}.RETRY", attrs.evolve(_retry(), backoff=0.0, attempts=2))
     go_to(monkeypatch, box.base_url, TOKEN)
+    assert invoke(capsys, "sync", f"sqlite:///{tmp_path}/done.db", "--quiet").code == 0
     box.clear_faults()
     if fault is not None:
         box.faults(fault)
-    for flags in ([], ["--json"], ["--since", "2025-13-01"]):
-        ended = invoke(capsys, "export", tmp_path / f"out{len(flags)}", "--patience", "0", *flags)
+    for command, target, *flags in (
+        ("export", "out"),
+        ("export", "json", "--json"),
+        ("export", "none", "--since", "2025-13-01"),
+        ("sync", f"sqlite:///{tmp_path}/begun.db"),
+        ("sync", f"sqlite:///{tmp_path}/done.db", "--json"),
+    ):
+        ended = invoke(capsys, command, tmp_path / target if command == "export" else target, "--patience", "0", *flags)
         net.add("standard output", ended.out)
         net.add("standard error", ended.err)
     for path in tmp_path.rglob("*"):
