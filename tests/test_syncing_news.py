@@ -43,9 +43,11 @@ def way(
     held: Sequence[int] | None = None,
     unsettled: Sequence[tuple[int, int]] = (),
     trusts: bool = True,
+    agrees: bool = True,
 ) -> Way:
     ids = [row_id for row_id, _ in here.latest] if here is not None else []
-    return choose(row, Recent.of(row), here, held=ids if held is None else held, unsettled=unsettled, trusts=trusts)
+    told = ids if held is None else held
+    return choose(row, Recent.of(row), here, held=told, agrees=agrees, unsettled=unsettled, trusts=trusts)
 
 
 THREE = [(1, START), (2, START + 50), (3, OLD)]
@@ -75,6 +77,7 @@ def test_recent_messages_that_are_believed(recent: list[tuple[int, int]], expect
         (known(*THREE, is_deleted=True), {}, Way.WHOLE),
         (known(), {}, Way.WHOLE),
         (known(*THREE), {"trusts": False}, Way.TAIL),
+        (known(*THREE), {"agrees": False}, Way.WHOLE),  # one was edited, or they are cut off
         (known(*THREE, changed=None), {}, Way.TAIL),
         (known(*THREE, changed=OLD + 10), {}, Way.TAIL),  # the clock was set back
         (known(*THREE), {"unsettled": [(START - 10, OLD)]}, Way.TAIL),

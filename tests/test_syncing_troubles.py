@@ -6,7 +6,9 @@ import asyncio
 import functools
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from unittest import mock
@@ -185,6 +187,37 @@ async def test_a_lie_is_found(tmp_path: Path) -> None:
             assert "recent" not in report.ways
             assert differences(api, path, report) == []
     assert silent > 0, "no lie had a life"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("change", ["cut off", "of another conversation"])
+async def test_recent_messages_that_are_others(tmp_path: Path, change: str) -> None:
+    """What they tell of messages that are there is not what is there: these stay, and all are read."""
+    api, path = LivingApi(CALM), tmp_path / "chats.db"
+    first = min(each.id for row in api.state.values() for each in row.messages)
+
+    def told(request: Request) -> Response | None:
+        value = api._value(request, api.state) if request.path == "/conversations" else None
+        for row in value["data"] if value else ():
+            row["recent_messages"] = [
+                each | ({"message": each["message"][:3]} if change == "cut off" else {"id": first})
+                for each in row["recent_messages"]
+            ]
+        return None if value is None else Response(status=200, body=json.dumps(value).encode())
+
+    async with api.client() as client:
+        await one_round(api, client, path, 0)
+        with closing(sqlite3.connect(path)) as database:
+            texts = database.execute("SELECT id, conversation_id, message FROM messages ORDER BY id").fetchall()
+        api.answer = told
+        report = await one_round(api, client, path, 40)
+        assert report.changed > 5
+        assert "recent" not in report.ways
+        assert differences(api, path, report) == []
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute("SELECT id, conversation_id, message FROM messages ORDER BY id").fetchall()
+    assert rows[: len(texts)] == texts
+    assert all(text == f"message {row_id}" for row_id, _, text in rows)
 
 
 @pytest.mark.asyncio

@@ -72,6 +72,10 @@ class Copy(Protocol):
         """Which rows of some ids are there, those that are marked as deleted included."""
         ...
 
+    def digests(self, kind: str, ids: Collection[int]) -> Mapping[int, int]:
+        """The digests of rows of some ids, of those that are there; those of `Contents.digests_of` are like them."""
+        ...
+
     def messages(self, conversation_ids: Collection[int]) -> Mapping[int, Messages]:
         """The messages of some conversations."""
         ...

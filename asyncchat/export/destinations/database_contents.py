@@ -59,10 +59,10 @@ class DatabaseContents:
         sql = f"SELECT id FROM messages WHERE {_THERE} AND conversation_id = ?"  # noqa: S608
         return {each: {row_id for (row_id,) in self._ask(sql, (each,))} for each in conversation_ids}
 
-    def digests(self, kind: str) -> Iterator[tuple[int, int]]:
-        """Id and digest of each row of a kind."""
+    def digests(self, kind: str, where: str = _THERE) -> Iterator[tuple[int, int]]:
+        """Id and digest of each row of a kind; or of some, by a condition."""
         columns = ", ".join(self._comparable(column) for column in COLUMNS[kind])
-        rows = self._ask(f"SELECT id, {columns} FROM {kind} WHERE {_THERE}")  # noqa: S608 - our own names
+        rows = self._ask(f"SELECT id, {columns} FROM {kind} WHERE {where}")  # noqa: S608 - our own names
         return ((row_id, digest_of(values)) for row_id, *values in rows)
 
     def _comparable(self, column: Column) -> str:

@@ -82,6 +82,16 @@ class DatabaseCopy:
         blocks = [f"SELECT id FROM {kind} WHERE id IN ({block})" for block in _blocks(ids)]  # noqa: S608
         return {row_id for sql in blocks for (row_id,) in self._session.run(sql)}
 
+    def digests(self, kind: str, ids: Collection[int]) -> Mapping[int, int]:
+        """The digests of rows of some ids, of those that are there; those of `Contents.digests_of` are like them."""
+        self._flush()
+        contents = self.contents()
+        return {row_id: told for ids in _blocks(ids) for row_id, told in contents.digests(kind, f"id IN ({ids})")}
+
+    @guarded
+    def _flush(self) -> None:
+        self._session.flush()
+
     @guarded
     def messages(self, conversation_ids: Collection[int]) -> Mapping[int, Messages]:
         """The messages of some conversations."""

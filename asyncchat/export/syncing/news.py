@@ -81,6 +81,7 @@ def choose(
     known: Known | None,
     *,
     held: Collection[int],
+    agrees: bool,
     unsettled: Sequence[tuple[int, int]],
     trusts: bool,
 ) -> Way:
@@ -91,10 +92,11 @@ def choose(
         recent: Its recent messages.
         known: What the copy holds of it; None: nothing.
         held: Those of the recent messages that are in the copy, by id.
+        agrees: Whether the copy has these just as they are told here: else one was edited, or they are cut off.
         unsettled: Times in which changes say little, see `complete_until`.
         trusts: Whether recent messages are believed to be the latest ones without a gap.
     """
-    if known is None or known.is_deleted:
+    if known is None or known.is_deleted or not agrees:
         return Way.WHOLE
     until, second = complete_until(known, unsettled), changed_second(row)
     if until == second and known.recent == recent.text:

@@ -36,8 +36,7 @@ class _Found:
 
     row: RawRow
     known: Known | None
-    recent: Sequence[RawRow]
-    news: Sequence[int]
+    news: Sequence[RawRow]
     way: Way
 
     @property
@@ -100,22 +99,23 @@ class Updates:
         recent = {row.id: Recent.of(row) if self._manners.messages else Recent(()) for row in rows}
         ids = [each.id for told in recent.values() for each in told.rows or ()]
 
-        def ask() -> tuple[Mapping[int, Known], set[int]]:
-            return self._copy.known([row.id for row in rows], latest=LATEST), self._copy.known_ids("messages", ids)
+        def ask() -> list[_Found]:
+            known, held = self._copy.known([row.id for row in rows], latest=LATEST), self._copy.digests("messages", ids)
+            return [self._found(row, recent[row.id], known.get(row.id), held) for row in rows]
 
-        known, held = await self._thread.call(ask)
-        return [
-            self._found(row, recent[row.id], known.get(row.id), held)
-            for row in rows
-            if self._manners.went_back or not is_outdated(row, known.get(row.id), until=self._manners.until)
-        ]
+        until, went_back = self._manners.until, self._manners.went_back
+        found = await self._thread.call(ask)
+        return [each for each in found if went_back or not is_outdated(each.row, each.known, until=until)]
 
-    def _found(self, row: RawRow, recent: Recent, known: Known | None, held: set[int]) -> _Found:
+    def _found(self, row: RawRow, recent: Recent, known: Known | None, held: Mapping[int, int]) -> _Found:
+        rows = recent.rows or ()
+        told = self._copy.contents().digests_of("messages", [each for each in rows if each.id in held], row.id)
         way = choose(
             row,
             recent,
             known,
-            held=held,
+            held=held.keys(),
+            agrees=all(held[row_id] == digest for row_id, digest in told.items()),
             unsettled=self._manners.unsettled,
             trusts=self._trusts and not self._figures.lied,
         )
@@ -123,17 +123,16 @@ class Updates:
             way = Way.NONE if way is Way.NONE else Way.RECENT
         elif row.id in self._landing.owed:
             way = Way.WHOLE
-        rows = recent.rows or ()
-        news = [each.id for each in rows if each.id not in held] if way is Way.RECENT else []
-        return _Found(row, known, rows, news, way)
+        news = [each for each in rows if each.id not in held] if way is Way.RECENT else []
+        return _Found(row, known, news, way)
 
     def _write(self, found: Sequence[_Found]) -> None:
         """Write conversations, also those that seem unchanged, and the messages that came with them."""
         self._copy.write(Batch(kind="conversations", rows=[each.row for each in found]))
         recent = [each for each in found if each.way is Way.RECENT]
         for each in recent:
-            self._copy.write(Batch(kind="messages", rows=each.recent, conversation_id=each.id))
-            self._note(each, each.news)
+            self._copy.write(Batch(kind="messages", rows=each.news, conversation_id=each.id))
+            self._note(each, [row.id for row in each.news])
         self._copy.doubt([each.id for each in recent if each.news], self._manners.number)
 
     def _note(self, each: _Found, news: Sequence[int]) -> None:
