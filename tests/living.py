@@ -3,7 +3,8 @@
 Messages come, some of them visible late; conversations begin, change twice in a second, and go; the clock is set back
 and forth; answers come from a replica that lags behind. What syncs may rely on, and the server keeps to: a change
 moves `updated_at` to the clock's time or leaves it where it is later, and is visible everywhere after `LATE` seconds
-and the replica's `BEHIND`; the clock is set at most once between two looks at it, and by less than half of what is read again.
+and the replica's `BEHIND`; the clock is set at most once between two looks at it, and by less than half of what is
+read again.
 """
 
 from __future__ import annotations
