@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast, get_args, get_origin
 
@@ -121,6 +121,38 @@ def _reason(error: BaseException) -> str:
     return "is missing" if isinstance(error, KeyError) else str(error)
 
 
+class ShapeError(Exception):
+    """A value is not in the agreed shape.
+
+    Attributes:
+        paths: Every place that is wrong.
+        shown: The first of them, each with what is wrong.
+    """
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        self.paths = tuple(path for path, _ in problems)
+        shown = "; ".join(f"{path} {reason}" for path, reason in problems[:_PROBLEMS_SHOWN])
+        more = f" and {len(problems) - _PROBLEMS_SHOWN} more" if len(problems) > _PROBLEMS_SHOWN else ""
+        self.shown = shown + more
+        super().__init__(self.shown)
+
+
+def to_record(value: Any, kind: Any) -> Any:
+    """Make a record of that kind of a JSON value.
+
+    Raises:
+        ShapeError: It is none.
+    """
+    try:
+        record = _converter().structure(value, kind)
+    except (cattrs.BaseValidationError, TypeError, ValueError) as exc:
+        problems = _problems(exc)
+    else:
+        keep_residue(record, value)
+        return record
+    raise ShapeError(problems)  # out of the handler: its exception, which holds the value, is not the context
+
+
 def read_patiently(response: Response, kind: Any) -> Any:
     """Read an answer as a record of that kind.
 
@@ -129,19 +161,11 @@ def read_patiently(response: Response, kind: Any) -> Any:
     """
     value = response.json()
     try:
-        record = _converter().structure(value, kind)
-    except (cattrs.BaseValidationError, TypeError, ValueError) as exc:
-        problems = _problems(exc)
-    else:
-        keep_residue(record, value)
-        return record
-    shown = "; ".join(f"{path} {reason}" for path, reason in problems[:_PROBLEMS_SHOWN])
-    more = f" and {len(problems) - _PROBLEMS_SHOWN} more" if len(problems) > _PROBLEMS_SHOWN else ""
-    raise decode_error(
-        response,
-        f"the answer is not in the agreed shape: {shown}{more}. Check that base_url is the API's",
-        paths=tuple(path for path, _ in problems),
-    )
+        return to_record(value, kind)
+    except ShapeError as exc:
+        paths, shown = exc.paths, exc.shown
+    message = f"the answer is not in the agreed shape: {shown}. Check that base_url is the API's"
+    raise decode_error(response, message, paths=paths)
 
 
 @functools.cache
