@@ -12,16 +12,22 @@ from __future__ import annotations
 from asyncchat.models import KeywordNotification, KeywordNotificationEvent
 from asyncchat.webhooks.events import KEYWORD_NOTIFICATION, UnknownEvent, parse_event
 from asyncchat.webhooks.inbox import Inbox
+from asyncchat.webhooks.receiver import Answer, Incoming, Receiver
+from asyncchat.webhooks.secrets import make_secret
 from asyncchat.webhooks.stored import Added, InboxStats, Stored
 
 __all__ = [
     "KEYWORD_NOTIFICATION",
     "Added",
+    "Answer",
     "Inbox",
     "InboxStats",
+    "Incoming",
     "KeywordNotification",
     "KeywordNotificationEvent",
+    "Receiver",
     "Stored",
     "UnknownEvent",
+    "make_secret",
     "parse_event",
 ]

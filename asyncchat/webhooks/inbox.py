@@ -143,10 +143,9 @@ class Inbox:
                 (now, now, self._attempts),
             )
             rows = database.execute(
-                "UPDATE events SET state = 'taken', attempts = attempts + 1, leased_by = ?, leased_until = ? "
+                "UPDATE events SET state = 'taken', attempts = attempts + 1, leased_by = ?, leased_until = ? "  # noqa: S608
                 "WHERE id IN (SELECT id FROM events WHERE (state = 'new' AND due_at <= ?) "
-                "OR (state = 'taken' AND leased_until <= ?) ORDER BY due_at, id LIMIT ?) "
-                f"RETURNING {_COLUMNS}",
+                f"OR (state = 'taken' AND leased_until <= ?) ORDER BY due_at, id LIMIT ?) RETURNING {_COLUMNS}",
                 (worker, now + lease, now, now, most),
             ).fetchall()
         return sorted((Stored(*row) for row in rows), key=lambda stored: (stored.due_at, stored.id))
