@@ -14,10 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from typing import IO, Final
 
+import click
 import pytest
 from attrs import frozen
 
-from asyncchat.cli.app import run
+from asyncchat.cli.app import cli, run
 from asyncchat.sandbox import Sandbox
 
 TOKEN: Final = "tok-4f1c2d"
@@ -27,6 +28,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the backgro
 from asyncchat.__main__ import main
 sys.exit(main())
 """
+
+
+def leaves() -> dict[str, click.Command]:
+    """Every command that does something, by its words, such as "webhook serve"."""
+    found: dict[str, click.Command] = {}
+    for name, command in cli.commands.items():
+        inner = command.commands if isinstance(command, click.Group) else {"": command}
+        found |= {f"{name} {word}".strip(): leaf for word, leaf in inner.items()}
+    return found
 
 
 @frozen

@@ -97,7 +97,12 @@ def private(found: Import) -> bool:
     """Whether an import reaches behind the public names of the client."""
     allowed = PUBLIC_MODULES | {"asyncchat._types"}
     if found.part in {"cli", "integrations"}:
-        allowed = allowed | {"asyncchat.sandbox", "asyncchat.export"}
+        allowed = allowed | {
+            "asyncchat.sandbox",
+            "asyncchat.export",
+            "asyncchat.webhooks",
+            "asyncchat.webhooks.aiohttp",
+        }
     inside = f"{FACADE}.{found.part}"
     return any(
         target not in allowed and target != inside and not target.startswith(inside + ".") for target in targets(found)

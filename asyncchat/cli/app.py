@@ -19,6 +19,7 @@ from asyncchat.cli.running import EndedError, Terminated
 from asyncchat.cli.sandbox import sandbox_command
 from asyncchat.cli.sync import sync_command
 from asyncchat.cli.verify import verify_command
+from asyncchat.cli.webhook import webhook_command
 from asyncchat.cli.wording import wording
 from asyncchat.errors import AsyncChatError, ConfigurationError
 
@@ -51,6 +52,7 @@ cli.add_command(export_command)
 cli.add_command(sandbox_command)
 cli.add_command(sync_command)
 cli.add_command(verify_command)
+cli.add_command(webhook_command)
 
 
 def run(arguments: Sequence[str]) -> int:

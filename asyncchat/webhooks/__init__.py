@@ -10,7 +10,7 @@ if isinstance(event, KeywordNotificationEvent):
 from __future__ import annotations
 
 from asyncchat.models import KeywordNotification, KeywordNotificationEvent
-from asyncchat.webhooks.events import KEYWORD_NOTIFICATION, UnknownEvent, parse_event
+from asyncchat.webhooks.events import KEYWORD_NOTIFICATION, UnknownEvent, parse_event, to_json
 from asyncchat.webhooks.inbox import Inbox
 from asyncchat.webhooks.receiver import Answer, Incoming, Receiver
 from asyncchat.webhooks.secrets import make_secret
@@ -30,4 +30,5 @@ __all__ = [
     "UnknownEvent",
     "make_secret",
     "parse_event",
+    "to_json",
 ]

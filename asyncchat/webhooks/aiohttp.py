@@ -10,11 +10,13 @@ refused: `make_runner` makes such a one.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import web
 
+from asyncchat.errors import ConfigurationError
 from asyncchat.webhooks.receiver import Answer, Incoming, Receiver
 
 
@@ -45,6 +47,41 @@ def mount(application: web.Application, receiver: Receiver, path: str = "/webhoo
 def make_runner(application: web.Application, **options: Any) -> web.AppRunner:
     """A runner that leaves bodies as they are."""
     return web.AppRunner(application, auto_decompress=False, **options)
+
+
+@contextlib.asynccontextmanager
+async def serving(receiver: Receiver, host: str, port: int) -> AsyncIterator[str]:
+    """Serve a receiver at /webhook, and /health beside it, until the block ends; gives the URL without a path.
+
+    Raises:
+        ConfigurationError: The address cannot be listened on.
+    """
+    application = web.Application()
+
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    mount(application, receiver)
+    application.router.add_get("/health", health)
+    runner = make_runner(application, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        failure = await _failure_of(site)
+        if failure is not None:
+            raise ConfigurationError(f"{host}, port {port}, cannot be listened on ({failure}): give another one")
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{shown}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def _failure_of(site: web.TCPSite) -> str | None:
+    try:
+        await site.start()
+    except OSError as exc:
+        return exc.strerror or str(exc)
+    return None
 
 
 def _incoming(request: web.Request) -> Incoming:

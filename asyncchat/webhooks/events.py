@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from asyncchat._codec.patient import ShapeError, to_record
+from asyncchat._codec.patient import ShapeError, dump, to_record
 from asyncchat.errors import WebhookError
 from asyncchat.models import KeywordNotificationEvent
 
@@ -61,6 +61,13 @@ def parse_event(body: bytes) -> KeywordNotificationEvent | UnknownEvent:
     else:
         return event
     raise WebhookError(f"the notification is not in the agreed shape: {shown}", paths=paths)
+
+
+def to_json(event: KeywordNotificationEvent | UnknownEvent) -> dict[str, Any]:
+    """An event as JSON values: `event` and `payload`, as they were posted."""
+    if isinstance(event, UnknownEvent):
+        return {"event": event.event, "payload": event.payload}
+    return dump(event)
 
 
 def _read(body: bytes) -> Any:
