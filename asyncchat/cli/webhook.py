@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -61,6 +62,7 @@ def secret_command(url: str | None, secret_file: str | None) -> int:
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65_535), help="0: any free one.")
 @click.option("--jsonl", metavar="FILE", help="Append a line for each event; - is the standard output.")
+@click.option("--timeout", default=60.0, show_default=True, type=click.FloatRange(0.1), help="Seconds for an event.")
 @click.option("--header", default="X-Webhook-Secret", show_default=True, help="The header that may hold the secret.")
 def serve_command(**flags: Any) -> int:
     """Receive notifications at /webhook/SECRET, and at /webhook with the secret in a header.
@@ -89,7 +91,7 @@ async def _serve(flags: dict[str, Any], secrets: list[str]) -> None:
     from asyncchat.webhooks.aiohttp import serving  # noqa: PLC0415
 
     with Inbox(flags["path"]) as inbox, _lines(flags["jsonl"]) as write:
-        receiver = Receiver(inbox, secrets=secrets, header=flags["header"])
+        receiver = Receiver(inbox, secrets=secrets, header=flags["header"], timeout=flags["timeout"])
         receiver.on(KeywordNotificationEvent)(write)
         receiver.on(UnknownEvent)(write)
         async with serving(receiver, flags["host"], flags["port"]) as url:
@@ -104,7 +106,7 @@ def _lines(name: str | None) -> Iterator[Callable[[KeywordNotificationEvent | Un
         file = sys.stdout.buffer if name == "-" else None
         if name not in {None, "-"}:
             try:
-                file = stack.enter_context(Path(str(name)).open("ab"))
+                file = stack.enter_context(Path(str(name)).open("ab", buffering=0))
             except OSError as exc:
                 raise click.UsageError(f"{name} cannot be written ({exc.strerror})") from None
 
@@ -114,6 +116,8 @@ def _lines(name: str | None) -> Iterator[Callable[[KeywordNotificationEvent | Un
             if file is not None:
                 file.write(json.dumps(to_json(event)).encode() + b"\n")
                 file.flush()
+                if file is not sys.stdout.buffer:
+                    os.fsync(file.fileno())
 
         yield write
 

@@ -16,8 +16,8 @@ from asyncchat.webhooks.stored import Stored
 
 _log: Final = logging.getLogger("asyncchat.webhooks")
 
-_LEASE_SPARE: Final = 30.0
-"""Seconds beyond a handler's timeout after which somebody else may have its event."""
+_LEASE: Final = 2.0
+"""Times a handler's timeout after which somebody else may have its event: who had it is gone."""
 _LONGEST_WAIT: Final = 60.0
 _BROKEN_SECONDS: Final = 1.0
 """How long an inbox that failed is left alone."""
@@ -91,7 +91,7 @@ class HandOver:
         free = self._concurrency - len(self._working)
         if free <= 0:
             return _LONGEST_WAIT  # whoever has done wakes
-        now, lease = self._now(), self._timeout + _LEASE_SPARE
+        now, lease = self._now(), self._timeout * _LEASE
         taken = await asyncio.to_thread(self._inbox.take, self._worker, now, most=free, lease=lease)
         for stored in taken:
             task = asyncio.ensure_future(self._hand_over(stored))
