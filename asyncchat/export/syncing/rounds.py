@@ -160,15 +160,15 @@ class SyncRound:
         return landing, sample, Updates(self._client, landing, sample, trusts=self._state.trusts)
 
     async def _look_at_clock(self, began: Clock) -> bool:
-        """Note the server's clock, as it is now where pages were walked; returns whether it was not set back meanwhile.
+        """Note the server's clock, as it is now where pages were walked; returns whether closed windows stayed closed.
 
-        Else rows might have come into windows that were closed.
+        They do unless it was set back meanwhile by more than the lag: then changes get stamps of that time again.
         """
         self._state = attrs.evolve(self._state, clock=int(began.now), ahead=began.ahead)
         if not self._figures.walks:
             return True
         clock = await self._read_clock()
-        is_steady = clock.now >= began.now
+        is_steady = clock.went_back(self._state) <= max(self._settings.lag - SKEW, SKEW)
         if not is_steady:
             self._figures.doubts.append(
                 "the server's clock was set back meanwhile: the same changes are read once more"
