@@ -11,7 +11,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 from asyncchat._client import AsyncClient
 from asyncchat._sync.thread import Call, LoopThread, closed
@@ -38,6 +38,9 @@ class Bridge:
     Args:
         make: Makes the asynchronous client; called again in a forked child, which has no such thread.
     """
+
+    is_exiting: ClassVar = False
+    """Whether the interpreter ends."""
 
     def __init__(self, make: Callable[[], AsyncClient]) -> None:
         self._make = make
@@ -76,6 +79,7 @@ class Bridge:
                 raise closed()
             if self._thread is None:
                 thread = LoopThread(self.client)
+                thread.is_exiting = Bridge.is_exiting
                 thread.start()
                 self._thread = thread
             return self._thread
@@ -114,9 +118,12 @@ class Bridge:
             self._thread, self.client = None, self._make()
 
     def exiting(self) -> None:
-        """Answer no call any more, as the interpreter ends."""
+        """Answer no call any more, as the interpreter ends; nor will a thread that is only about to start."""
+        has_lock = self._lock.acquire(timeout=AT_EXIT)
         if self._thread is not None:
             self._thread.is_exiting = True
+        if has_lock:
+            self._lock.release()
 
     def forgotten(self) -> LoopThread | None:
         """Say that nobody closed it, and end the thread without waiting: a finalizer may run wherever it likes."""
@@ -166,6 +173,7 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _close_forgotten() -> None:
+    Bridge.is_exiting = True
     for bridge in list(_bridges):
         bridge.exiting()
     threads = [bridge.forgotten() for bridge in list(_bridges)]
