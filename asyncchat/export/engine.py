@@ -8,12 +8,9 @@ from typing import Final
 import attrs
 
 from asyncchat import (
-    APIConnectionError,
-    APIStatusError,
     AsyncChatError,
     AsyncClient,
     ConfigurationError,
-    DecodeError,
     ExportError,
     NotFoundError,
     RawRow,
@@ -27,7 +24,7 @@ from asyncchat.export.report import Query
 from asyncchat.export.seams import Seams
 from asyncchat.export.side_by_side import work_off
 from asyncchat.export.sink import Sink
-from asyncchat.export.stopping import RETRY, stops_all
+from asyncchat.export.stopping import FAILURES, RETRY, stops_all
 from asyncchat.export.windows import Certificate, Span
 from asyncchat.export.work import ConversationItem, Item, WindowItem
 
@@ -101,7 +98,7 @@ class Engine:
                 await self._read_window(item)
             elif isinstance(item, ConversationItem):
                 await self._read_conversation(item)
-        except (APIConnectionError, APIStatusError, DecodeError) as exc:
+        except FAILURES as exc:
             if stops_all(exc) or not await self._put_aside(item, exc):
                 raise
         else:

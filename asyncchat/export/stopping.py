@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from asyncchat import AuthenticationError, PermissionDeniedError, RateLimitError, RetryPolicy
+from asyncchat import (
+    APIConnectionError,
+    APIStatusError,
+    AuthenticationError,
+    DecodeError,
+    PermissionDeniedError,
+    RateLimitError,
+    RetryPolicy,
+)
 
 PATIENCE: Final = 300.0
 """Seconds for which an export waits for a server that answers nothing."""
 
 RETRY: Final = RetryPolicy(attempts=6, max_backoff=60.0, max_retry_after=900.0, patience=PATIENCE)
+
+
+FAILURES: Final = (APIConnectionError, APIStatusError, DecodeError)
+"""What a single read may fail with, after all its attempts."""
 
 
 def stops_all(error: Exception) -> bool:

@@ -69,7 +69,7 @@ class DatabaseCopy:
         return found
 
     def _latest(self, conversation_ids: Collection[int], most: int) -> Iterator[Values]:
-        if not self.report.query.messages:
+        if not most or not self.report.query.messages:
             return
         second = self._session.store.dialect.second.format("created_at")
         for ids in _blocks(conversation_ids):

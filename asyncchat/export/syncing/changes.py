@@ -12,9 +12,10 @@ from asyncchat import AsyncClient, NotFoundError, RawRow
 from asyncchat.export.fetch import Listing, changes_of, read_window
 from asyncchat.export.questions import Manner, Reading
 from asyncchat.export.side_by_side import work_off
+from asyncchat.export.stopping import FAILURES
 from asyncchat.export.syncing.figures import Figures
 from asyncchat.export.syncing.news import changed_second
-from asyncchat.export.syncing.setbacks import FAILURES, Setbacks
+from asyncchat.export.syncing.setbacks import Setbacks
 from asyncchat.export.windows import Certificate, Span
 
 _AT_ONCE: Final = 8

@@ -10,11 +10,11 @@ from asyncchat import AsyncClient, NotFoundError
 from asyncchat.export.destinations.copy import Known
 from asyncchat.export.fetch import is_there
 from asyncchat.export.side_by_side import side_by_side
+from asyncchat.export.stopping import FAILURES
 from asyncchat.export.syncing.landing import Landing
 from asyncchat.export.syncing.messages import read_all
 from asyncchat.export.syncing.news import complete_until, is_drawn, second_of
 from asyncchat.export.syncing.report import ConversationChange
-from asyncchat.export.syncing.setbacks import FAILURES
 
 _AT_ONCE: Final = 32
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from asyncchat import APIConnectionError, APIStatusError, AsyncChatError, DecodeError
+from asyncchat import AsyncChatError
 from asyncchat.export.stopping import stops_all
-
-FAILURES: Final = (APIConnectionError, APIStatusError, DecodeError)
-"""What a single read may fail with, after all its attempts."""
 
 _IN_A_ROW: Final = 10
 

@@ -11,6 +11,7 @@ from asyncchat import AsyncClient, RawRow
 from asyncchat.export.destinations.base import Batch
 from asyncchat.export.destinations.copy import Known, Messages
 from asyncchat.export.side_by_side import side_by_side
+from asyncchat.export.stopping import FAILURES
 from asyncchat.export.syncing.landing import Landing
 from asyncchat.export.syncing.messages import read_all, read_news
 from asyncchat.export.syncing.news import (
@@ -23,7 +24,6 @@ from asyncchat.export.syncing.news import (
 from asyncchat.export.syncing.recent import Recent
 from asyncchat.export.syncing.report import ConversationChange
 from asyncchat.export.syncing.sample import Sample
-from asyncchat.export.syncing.setbacks import FAILURES
 
 _AT_ONCE: Final = 32
 _BLOCK: Final = 500
@@ -60,6 +60,7 @@ class Updates:
         self._sample = sample
         self._trusts = trusts
         self._copy = landing.copy
+        self._contents = landing.copy.contents()
         self._thread = landing.thread
         self._figures = landing.figures
         self._manners = landing.manners
@@ -109,7 +110,7 @@ class Updates:
 
     def _found(self, row: RawRow, recent: Recent, known: Known | None, held: Mapping[int, int]) -> _Found:
         rows = recent.rows or ()
-        told = self._copy.contents().digests_of("messages", [each for each in rows if each.id in held], row.id)
+        told = self._contents.digests_of("messages", [each for each in rows if each.id in held], row.id)
         way = choose(
             row,
             recent,
