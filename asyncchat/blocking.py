@@ -1,4 +1,4 @@
-"""The asynchronous functions over a client, for blocking code: the same names, called with a `Client`.
+"""The asynchronous functions over a client, and the receiver of webhooks, for blocking code: under the same names.
 
     from asyncchat import Client
     from asyncchat.blocking import export
@@ -6,7 +6,7 @@
     with Client() as chat:
         report = export(chat, "chat-export")
 
-They run in the client's own thread, where an observer or hook that is given to them is called too. An interrupt
+Functions run in the client's own thread, where an observer or hook that is given to them is called too. An interrupt
 (Ctrl-C) cancels them, as it does every blocking call.
 """
 
@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from asyncchat import export as _export
 from asyncchat._sync.functions import Batches, blocking, blocking_batches
+from asyncchat._sync.receiver import Receiver
 
-__all__ = ["Batches", "export", "export_batches", "probe_server", "sync", "verify"]
+__all__ = ["Batches", "Receiver", "export", "export_batches", "probe_server", "sync", "verify"]
 
 export = blocking(_export.export)
 export_batches = blocking_batches(_export.export_batches)

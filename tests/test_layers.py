@@ -102,6 +102,7 @@ def private(found: Import) -> bool:
             "asyncchat.export",
             "asyncchat.webhooks",
             "asyncchat.webhooks.aiohttp",
+            "asyncchat.webhooks.forward",
         }
     inside = f"{FACADE}.{found.part}"
     return any(

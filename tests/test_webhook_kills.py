@@ -52,7 +52,7 @@ def test_killed_under_load(tmp_path: Path, kills: int) -> None:
     rnd, port, jsonl = Random(kills), free_port(), tmp_path / "events.jsonl"  # noqa: S311 - a game
     (tmp_path / "secret").write_text(SECRET)
     where = [
-        "--timeout",
+        "--event-timeout",
         0.2,
         "--port",
         port,

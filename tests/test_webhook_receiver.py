@@ -102,7 +102,7 @@ async def test_two_secrets(tmp_path: Path) -> None:
     """While one is being replaced both are right; neither is shown."""
     async with receiving(tmp_path / "in.db", secrets=[SECRET, OTHER]) as receiver:
         assert [await post(receiver, body(), secret=each) for each in (SECRET, OTHER, "x" * 30)] == [200, 200, 404]
-        assert SECRET not in repr(vars(receiver)) + repr(receiver._secrets)
+        assert SECRET not in repr(vars(receiver)) + repr(receiver.gate.secrets)
     assert SECRET.encode() not in (tmp_path / "in.db").read_bytes()
 
 

@@ -11,13 +11,14 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar, Final, NoReturn, TypeVar
+from contextlib import AbstractAsyncContextManager
+from typing import Any, ClassVar, Final, Generic, NoReturn, TypeVar
 
-from asyncchat._client import AsyncClient
 from asyncchat._sync.thread import Call, LoopThread, closed
 from asyncchat.errors import ConfigurationError
 
 R = TypeVar("R")
+Resident = TypeVar("Resident", bound=AbstractAsyncContextManager[Any])
 
 AT_EXIT: Final = 1.0
 """Seconds that an interpreter that ends waits for a client to close."""
@@ -32,22 +33,24 @@ def refuse_pickling(item: object) -> NoReturn:
     raise TypeError(f"a {type(item).__name__} cannot be pickled: make a client in each process, and send ids or rows")
 
 
-class Bridge:
-    """A client, and the thread that it lives in, which starts with the first call.
+class Bridge(Generic[Resident]):
+    """A client, or what else is asynchronous, and the thread that it lives in, which starts with the first call.
 
     Args:
-        make: Makes the asynchronous client; called again in a forked child, which has no such thread.
+        make: Makes the asynchronous object; called again in a forked child, which has no such thread.
     """
 
     is_exiting: ClassVar = False
     """Whether the interpreter ends."""
+    noun: ClassVar = "client"
+    twin: ClassVar = "asyncchat.AsyncClient"
 
-    def __init__(self, make: Callable[[], AsyncClient]) -> None:
+    def __init__(self, make: Callable[[], Resident]) -> None:
         self._make = make
         self._lock = threading.Lock()
         self._thread: LoopThread | None = None
         self._closed = False
-        self.client = make()
+        self.resident = make()
         _bridges.add(self)
 
     def run(self, function: Callable[..., Coroutine[Any, Any, R]], *args: Any, **kwargs: Any) -> R:
@@ -76,9 +79,9 @@ class Bridge:
         self._refuse_own_loop(twin)
         with self._lock:
             if self._closed:
-                raise closed()
+                raise closed(self.noun)
             if self._thread is None:
-                thread = LoopThread(self.client)
+                thread = LoopThread(self.resident, self.noun)
                 thread.is_exiting = Bridge.is_exiting
                 thread.start()
                 self._thread = thread
@@ -87,21 +90,26 @@ class Bridge:
     def _refuse_own_loop(self, twin: Callable[..., Any]) -> None:
         if self._thread is not None and self._thread.is_current:
             raise ConfigurationError(
-                "the blocking client cannot be used from its own event loop, where it would wait for itself: "
-                f"use asyncchat.AsyncClient there, and await {twin.__qualname__}"
+                f"the blocking {self.noun} cannot be used from its own event loop, where it would wait for itself: "
+                f"use {self.twin} there, and await {twin.__qualname__}"
             )
 
     def close(self) -> None:
-        """Cancel what is under way, close the client and end the thread. May be called twice.
+        """Cancel what is under way, close the resident and end the thread. May be called twice.
 
         Raises:
             ConfigurationError: This is the loop's own thread.
         """
-        self._refuse_own_loop(AsyncClient.aclose)
+        self._refuse_own_loop(type(self.resident).__aexit__)
         self._closed = True
         if self._thread is not None:
             self._thread.stop()
             self._thread.join()
+
+    @property
+    def has_started(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and not self._closed
 
     def pause(self) -> Callable[[], None] | None:
         """Make the loop stand still, where it holds no lock and imports nothing; the function lets it go on."""
@@ -115,7 +123,7 @@ class Bridge:
             # Kept for good: its finalizers would take the parent's sockets out of the epoll that both share.
             _inherited.append(self._thread)
             self._thread.is_lost = True
-            self._thread, self.client = None, self._make()
+            self._thread, self.resident = None, self._make()
 
     def exiting(self) -> None:
         """Answer no call any more, as the interpreter ends; nor will a thread that is only about to start."""
@@ -131,22 +139,26 @@ class Bridge:
             return None
         self._closed = True
         try:
-            warnings.warn(
-                "an asyncchat client was never closed: use `with Client(...)`, or client.close()",
-                ResourceWarning,
-                stacklevel=2,
-                source=self,
-            )
+            self.warn()
         finally:
             self._thread.stop()
         return self._thread
 
+    def warn(self) -> None:
+        """Warn that nobody closed it."""
+        warnings.warn(
+            "an asyncchat client was never closed: use `with Client(...)`, or client.close()",
+            ResourceWarning,
+            stacklevel=3,
+            source=self,
+        )
+
     def __del__(self) -> None:
-        if hasattr(self, "client") and not sys.is_finalizing():
+        if hasattr(self, "resident") and not sys.is_finalizing():
             self.forgotten()
 
 
-_bridges: weakref.WeakSet[Bridge] = weakref.WeakSet()
+_bridges: weakref.WeakSet[Bridge[Any]] = weakref.WeakSet()
 _inherited: list[LoopThread] = []
 _paused: dict[int, list[Callable[[], None] | None]] = {}
 """How to let loops go on, by the thread that forks."""

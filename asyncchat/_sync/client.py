@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, cast, overload
@@ -12,7 +11,7 @@ from asyncchat._client import AsyncClient
 from asyncchat._policy.secret import Token, out_of_sight
 from asyncchat._resources import AsyncConversations, AsyncMessages, AsyncModels
 from asyncchat._sync.bridge import Bridge
-from asyncchat._sync.twins import Awaits, Bound, Lists, Twin
+from asyncchat._sync.twins import Awaits, Bound, Lists, Twin, arguments_of
 
 P = ParamSpec("P")
 
@@ -58,20 +57,6 @@ class Views(Generic[P]):
         return Bound(self.method, call)
 
 
-def _arguments_of(
-    make: Callable[P, AsyncClient],
-) -> Callable[[Callable[..., None]], Callable[Concatenate[Client, P], None]]:
-    """Give an `__init__` the parameters of the asynchronous client."""
-
-    def decorate(init: Callable[..., None]) -> Callable[Concatenate[Client, P], None]:
-        first, *_ = inspect.signature(init).parameters.values()
-        others = inspect.signature(make).parameters.values()
-        init.__signature__ = inspect.Signature([first, *others])  # type: ignore[attr-defined]
-        return init
-
-    return decorate
-
-
 class Client(Twin):
     """A blocking client of the chat platform's API: `with Client(...) as chat:`.
 
@@ -82,7 +67,7 @@ class Client(Twin):
         ConfigurationError: An argument or a variable is wrong.
     """
 
-    @_arguments_of(AsyncClient)
+    @arguments_of(AsyncClient)
     @out_of_sight
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if kwargs.get("token") is not None:

@@ -48,10 +48,10 @@ class Batches:
     Leaving the loop early ends the export and sends nothing more. It can be iterated again, which exports again.
     """
 
-    def __init__(self, bridge: Bridge, make: Callable[[AsyncClient], ExportBatches]) -> None:
+    def __init__(self, bridge: Bridge[AsyncClient], make: Callable[[AsyncClient], ExportBatches]) -> None:
         self._bridge = bridge
         self._make = make
-        self._batches = make(bridge.client)
+        self._batches = make(bridge.resident)
 
     def __iter__(self) -> Iterator[Batch]:
         """Every batch.
@@ -60,7 +60,7 @@ class Batches:
             ExportError: The server ignores the filters, or has not a model that was asked for.
             AsyncChatError: The server refused, or stopped answering.
         """
-        self._batches = batches = self._make(self._bridge.client)
+        self._batches = batches = self._make(self._bridge.resident)
         yield from cross(self._bridge.thread(ExportBatches.__aiter__), batches.__aiter__)
 
     @property

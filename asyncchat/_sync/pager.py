@@ -22,16 +22,16 @@ class Pager(Generic[T]):
     * `for page in pager.pages()`, `pager.page(n)`, `pager.count()`, `pager.collect()`.
     """
 
-    def __init__(self, bridge: Bridge, make: Callable[[AsyncClient], AsyncPager[T]]) -> None:
+    def __init__(self, bridge: Bridge[AsyncClient], make: Callable[[AsyncClient], AsyncPager[T]]) -> None:
         self._bridge = bridge
         self._make = make
-        self._client = bridge.client
-        self._made = make(bridge.client)
+        self._client = bridge.resident
+        self._made = make(bridge.resident)
 
     @property
     def _pager(self) -> AsyncPager[T]:
-        if self._client is not self._bridge.client:  # this is a forked child
-            self._client, self._made = self._bridge.client, self._make(self._bridge.client)
+        if self._client is not self._bridge.resident:  # this is a forked child
+            self._client, self._made = self._bridge.resident, self._make(self._bridge.resident)
         return self._made
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""The thread and event loop that a blocking client lives in, and the calls that other threads make of it."""
+"""The thread and event loop that a client or receiver lives in, and the calls that other threads make of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
+from contextlib import AbstractAsyncContextManager
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
-from asyncchat._client import AsyncClient
 from asyncchat.errors import ConfigurationError
 
 R = TypeVar("R")
@@ -31,9 +31,9 @@ def await_item(queue: SimpleQueue[Any]) -> Any:
             return queue.get(timeout=GRACE)
 
 
-def closed() -> ConfigurationError:
-    """What a call of a closed client gets."""
-    return ConfigurationError("this client is closed: make a new one, or stay inside `with`")
+def closed(noun: str) -> ConfigurationError:
+    """What a call gets of a client, or what else it is, that is closed."""
+    return ConfigurationError(f"this {noun} is closed: make a new one, or stay inside `with`")
 
 
 class Call(Generic[R]):
@@ -66,7 +66,7 @@ class Call(Generic[R]):
             self._thread.loop.call_soon_threadsafe(self._begin, function)
         except RuntimeError:  # the loop is closed
             self._thread.calls.discard(self)
-            raise closed() from None
+            raise closed(self._thread.noun) from None
 
     def wait(self) -> R:
         """Wait until it has ended; for calls that have a queue of their own.
@@ -107,7 +107,7 @@ class Call(Generic[R]):
     def refuse(self) -> None:
         """End it, if it has not ended, because the client is closed."""
         if not self._thread.is_exiting:
-            self._settle(closed())
+            self._settle(closed(self._thread.noun))
 
     def _begin(self, function: Callable[[], Coroutine[Any, Any, R]]) -> None:
         if self._thread.ending:
@@ -145,13 +145,18 @@ class Call(Generic[R]):
 
 
 class LoopThread:
-    """A daemon thread with an event loop, and a client that is entered and left in one task of it.
+    """A daemon thread with an event loop, and a resident that is entered and left in one task of it.
 
     The loop is of the kind that the program's event loop policy makes.
+
+    Args:
+        resident: A client, or what else lives in it.
+        noun: What to call it.
     """
 
-    def __init__(self, client: AsyncClient) -> None:
-        self.client = client
+    def __init__(self, resident: AbstractAsyncContextManager[Any], noun: str) -> None:
+        self.resident = resident
+        self.noun = noun
         self.loop: asyncio.AbstractEventLoop
         self.calls: set[Call[Any]] = set()
         self.ending = False
@@ -175,7 +180,7 @@ class LoopThread:
         try:
             self._thread.start()
             made = await_item(self._made)
-        except BaseException as exc:  # an interrupt, while the thread may have begun: another one is to have the client
+        except BaseException as exc:  # an interrupt, while the thread may have begun: another one is to have it
             self._is_abandoned = True
             self.stop()
             if isinstance(exc.__context__, KeyboardInterrupt):  # it hit where Thread.start releases a lock
@@ -208,7 +213,7 @@ class LoopThread:
         return functools.partial(resumed.put, None)
 
     def stop(self) -> None:
-        """Cancel what is under way, close the client and end the thread, and do not wait."""
+        """Cancel what is under way, close the resident and end the thread, and do not wait."""
         with contextlib.suppress(RuntimeError, AttributeError):  # the loop is closed already, or not made yet
             self.loop.call_soon_threadsafe(self._stop.set)
 
@@ -216,7 +221,7 @@ class LoopThread:
         """Wait until the thread has ended.
 
         Raises:
-            Exception: What closing the client failed with.
+            Exception: What closing the resident failed with.
         """
         # Thread.join of Python 3.12 takes a thread for ended once it was interrupted while waiting for it.
         with contextlib.suppress(Empty):
@@ -247,7 +252,7 @@ class LoopThread:
     async def _live(self) -> None:
         if self._is_abandoned:
             return
-        await self.client.__aenter__()
+        await self.resident.__aenter__()
         await self._stop.wait()
         self.ending = True
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
@@ -255,4 +260,4 @@ class LoopThread:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if not self._is_abandoned:
-            await self.client.__aexit__(None, None, None)
+            await self.resident.__aexit__(None, None, None)

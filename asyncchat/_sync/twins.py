@@ -24,19 +24,33 @@ class Twin:
         find: Finds the asynchronous object from that client; a forked child finds its own.
     """
 
-    def __init__(self, bridge: Bridge, find: Callable[[AsyncClient], Any]) -> None:
+    def __init__(self, bridge: Bridge[Any], find: Callable[[AsyncClient], Any]) -> None:
         self._bridge = bridge
         self._find = find
 
     @property
     def _target(self) -> Any:
-        return self._find(self._bridge.client)
+        return self._find(self._bridge.resident)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
     def __reduce__(self) -> NoReturn:
         refuse_pickling(self)
+
+
+def arguments_of(
+    make: Callable[P, object],
+) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
+    """Give an `__init__` the parameters of the asynchronous class."""
+
+    def decorate(init: Callable[..., None]) -> Callable[Concatenate[Any, P], None]:
+        first, *_ = inspect.signature(init).parameters.values()
+        others = inspect.signature(make).parameters.values()
+        init.__signature__ = inspect.Signature([first, *others])  # type: ignore[attr-defined]
+        return init
+
+    return decorate
 
 
 class Bound(Generic[P, R]):

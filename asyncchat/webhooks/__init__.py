@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from asyncchat.models import KeywordNotification, KeywordNotificationEvent
 from asyncchat.webhooks.events import KEYWORD_NOTIFICATION, UnknownEvent, parse_event, to_json
+from asyncchat.webhooks.gate import Answer, Incoming
 from asyncchat.webhooks.inbox import Inbox
-from asyncchat.webhooks.receiver import Answer, Incoming, Receiver
+from asyncchat.webhooks.receiver import Receiver
 from asyncchat.webhooks.secrets import make_secret
 from asyncchat.webhooks.stored import Added, InboxStats, Stored
 

@@ -14,10 +14,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientError, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from asyncchat.errors import ConfigurationError
-from asyncchat.webhooks.receiver import Answer, Incoming, Receiver
+from asyncchat.webhooks.gate import Answer, Incoming, SenderGoneError
+from asyncchat.webhooks.receiver import Receiver
 
 
 def mount(application: web.Application, receiver: Receiver, path: str = "/webhook") -> None:
@@ -32,7 +34,7 @@ def mount(application: web.Application, receiver: Receiver, path: str = "/webhoo
     """
 
     async def respond(request: web.Request) -> web.Response:
-        answer = await receiver.receive(_incoming(request), request.content.iter_any())
+        answer = await receiver.receive(_incoming(request), _chunks(request))
         return _response(answer)
 
     async def run(_: web.Application) -> AsyncIterator[None]:
@@ -88,6 +90,14 @@ def _incoming(request: web.Request) -> Incoming:
     told = [request.match_info.get("secret"), request.query.get("secret")]
     headers = {name.lower(): value for name, value in request.headers.items()}
     return Incoming(method=request.method, headers=headers, secrets=[each for each in told if each is not None])
+
+
+async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.content.iter_any():
+            yield chunk
+    except (OSError, ClientError, HttpProcessingError):
+        raise SenderGoneError from None
 
 
 def _response(answer: Answer) -> web.Response:

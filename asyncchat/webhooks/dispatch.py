@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
@@ -15,6 +17,7 @@ from asyncchat.webhooks.events import UnknownEvent
 Event: TypeAlias = KeywordNotificationEvent | UnknownEvent
 EventT = TypeVar("EventT", KeywordNotificationEvent, UnknownEvent)
 Handler: TypeAlias = Callable[[EventT], Awaitable[None] | None]
+Surrounding: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 @attrs.frozen(kw_only=True)
@@ -43,6 +46,7 @@ class Dispatch:
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
+        self._surroundings: list[Surrounding] = []
 
     def on(
         self,
@@ -71,6 +75,24 @@ class Dispatch:
 
         return register
 
+    def surround(self, surrounding: Surrounding) -> None:
+        """Call plain handlers inside a context, in their threads.
+
+        Args:
+            surrounding: Makes the context manager that is entered for each call.
+        """
+        if surrounding not in self._surroundings:
+            self._surroundings.append(surrounding)
+
+    def adopt(self, other: Dispatch) -> None:
+        """Have the handlers of another one, also those that it gets later."""
+        self._entries, self._surroundings = other._entries, other._surroundings
+
+    @property
+    def has_handlers(self) -> bool:
+        """Whether there is one at all."""
+        return bool(self._entries)
+
     async def handle(self, event: Event) -> None:
         """Call every function that an event is for, one after the other.
 
@@ -79,9 +101,19 @@ class Dispatch:
         """
         for entry in self._entries:
             if entry.is_for(event):
-                if inspect.iscoroutinefunction(entry.handler):
-                    await entry.handler(event)
-                else:
-                    told = await asyncio.to_thread(entry.handler, event)
-                    if inspect.isawaitable(told):
-                        await told
+                await call(entry.handler, event, surroundings=self._surroundings)
+
+
+async def call(function: Callable[..., Any], *args: Any, surroundings: Iterable[Surrounding] = ()) -> Any:
+    """Await a coroutine function, or call a plain one in a thread, inside of contexts."""
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        return await function(*args)
+
+    def inside() -> Any:
+        with contextlib.ExitStack() as stack:
+            for surrounding in surroundings:
+                stack.enter_context(surrounding())
+            return function(*args)
+
+    told = await asyncio.to_thread(inside)
+    return await told if inspect.isawaitable(told) else told

@@ -10,17 +10,16 @@ over at least once: it is taken with a lease, and is there again when that has r
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from asyncchat.errors import WebhookError
-from asyncchat.webhooks.schema import end, insert, open_file, size_of
+from asyncchat.webhooks.file import File
+from asyncchat.webhooks.schema import end, insert, size_of
 from asyncchat.webhooks.stored import Added, InboxStats, State, Stored
 
 DAY: Final = 86_400.0
@@ -29,7 +28,7 @@ _COLUMNS: Final = "id, body, state, received_at, last_received_at, count, attemp
 
 
 class Inbox:
-    """An inbox. Its methods block, and may be called from any thread.
+    """An inbox. Its methods block, and may be called from any thread, and in a forked child too.
 
     Args:
         path: The file; it is made if it is not there. Its folder must be there.
@@ -62,8 +61,8 @@ class Inbox:
         self._max_backoff = max_backoff
         self._retention = retention
         self._max_bytes = max_bytes
-        self._turn = threading.Lock()
-        self._database = open_file(self.path)
+        self._file = File(self.path)
+        self._file.connect()
 
     def __enter__(self) -> Self:
         return self
@@ -71,10 +70,13 @@ class Inbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def open(self) -> None:
+        """Let a closed inbox be used again: its file is opened with the next use."""
+        self._file.open()
+
     def close(self) -> None:
         """Close the file. May be called twice."""
-        with self._turn:
-            self._database.close()
+        self._file.close()
 
     # ---- what comes
 
@@ -88,7 +90,7 @@ class Inbox:
         Raises:
             WebhookError: The inbox is full, or its disk or file failed: none may be acknowledged.
         """
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             self._refuse_when_full(database)
             return [self._add(database, body, now) for body in bodies]
 
@@ -114,7 +116,7 @@ class Inbox:
         Raises:
             WebhookError: The inbox is full, or its disk or file failed.
         """
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             self._refuse_when_full(database)
             return insert(database, hashlib.sha256(body).digest(), body, now, rejected=reason)
 
@@ -136,7 +138,7 @@ class Inbox:
             most: How many at most.
             lease: Seconds for which they are taken.
         """
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             database.execute(
                 "UPDATE events SET state = 'dead', ended_at = ?, error = 'its handler never came to an end' "
                 "WHERE state = 'taken' AND leased_until <= ? AND attempts >= ?",
@@ -152,10 +154,10 @@ class Inbox:
 
     def done(self, event_id: int, worker: str, now: float) -> bool:
         """Note that an event has been handled; False where the lease had run out, and it is somebody else's."""
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             return end(database, event_id, worker, now)
 
-    def failed(self, event_id: int, worker: str, now: float, error: str) -> State | None:
+    def failed(self, event_id: int, worker: str, now: float, error: str, *, is_final: bool = False) -> State | None:
         """Note that a handler failed: the event is new again after a while, or dead; None where it was not its own.
 
         Args:
@@ -163,14 +165,15 @@ class Inbox:
             worker: Who had taken it.
             now: Seconds since the epoch.
             error: What went wrong.
+            is_final: Whether it would go wrong again: then it is dead at once.
         """
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             row = database.execute(
                 "SELECT attempts FROM events WHERE id = ? AND state = 'taken' AND leased_by = ?", (event_id, worker)
             ).fetchone()
             if row is None:
                 return None
-            if row[0] >= self._attempts:
+            if is_final or row[0] >= self._attempts:
                 end(database, event_id, worker, now, dead=error)
                 return "dead"
             due = now + min(self._max_backoff, self._backoff * 2.0 ** min(row[0] - 1, 30))
@@ -183,7 +186,7 @@ class Inbox:
 
     def next_due(self, now: float) -> float | None:
         """When there will be something to take; None where nothing waits or is taken."""
-        with self._transaction("BEGIN") as database:
+        with self._file.transaction("BEGIN") as database:
             (found,) = database.execute(
                 "SELECT min(CASE state WHEN 'new' THEN due_at ELSE leased_until END) FROM events "
                 "WHERE state IN ('new', 'taken')"
@@ -197,7 +200,7 @@ class Inbox:
 
         Those that are taken just now, and rejected ones, are left alone.
         """
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             marks = ", ".join("?" * len(ids))
             which, values = (f"id IN ({marks})", list(ids)) if ids else ("state = ?", [state])
             changed = database.execute(
@@ -209,28 +212,48 @@ class Inbox:
 
     def get(self, event_id: int) -> Stored | None:
         """An event by its number; None where there is none."""
-        with self._transaction("BEGIN") as database:
+        with self._file.transaction("BEGIN") as database:
             row = database.execute(f"SELECT {_COLUMNS} FROM events WHERE id = ?", (event_id,)).fetchone()  # noqa: S608
         return None if row is None else Stored(*row)
 
-    def list(self, *, state: State | None = None, after: int = 0, most: int = 100) -> list[Stored]:
+    def list(
+        self,
+        *,
+        state: State | None = None,
+        keyword: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        after: int = 0,
+        most: int = 100,
+    ) -> list[Stored]:
         """Events in the order in which they came.
 
         Args:
             state: Only those in it; None: all.
+            keyword: Only notifications of it.
+            since: Only those that came first at or after it, in seconds since the epoch.
+            until: Only those that came first before it.
             after: Only those of higher numbers.
             most: How many at most.
         """
-        with self._transaction("BEGIN") as database:
+        wanted = {
+            "id > ?": after,
+            "state = ?": state,
+            "keyword_of(body) = ?": keyword,
+            "received_at >= ?": since,
+            "received_at < ?": until,
+        }
+        given = {condition: value for condition, value in wanted.items() if value is not None}
+        with self._file.transaction("BEGIN") as database:
             rows = database.execute(
-                f"SELECT {_COLUMNS} FROM events WHERE id > ? AND (? IS NULL OR state = ?) ORDER BY id LIMIT ?",  # noqa: S608
-                (after, state, state, most),
+                f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(given)} ORDER BY id LIMIT ?",  # noqa: S608
+                [*given.values(), most],
             ).fetchall()
         return [Stored(*row) for row in rows]
 
     def stats(self) -> InboxStats:
         """How it stands."""
-        with self._transaction("BEGIN") as database:
+        with self._file.transaction("BEGIN") as database:
             states = dict(database.execute("SELECT state, count(*) FROM events GROUP BY state").fetchall())
             (duplicates,) = database.execute("SELECT coalesce(sum(count - 1), 0) FROM events").fetchone()
             (oldest,) = database.execute("SELECT min(due_at) FROM events WHERE state = 'new'").fetchone()
@@ -239,26 +262,6 @@ class Inbox:
 
     def prune(self, now: float) -> int:
         """Drop what has ended longer ago than the retention says; returns how many."""
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             ended = "state IN ('done', 'dead', 'rejected') AND ended_at <= ?"
             return database.execute(f"DELETE FROM events WHERE {ended}", (now - self._retention,)).rowcount  # noqa: S608
-
-    # ---- the file
-
-    @contextlib.contextmanager
-    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
-        failure = ""
-        with self._turn:
-            try:
-                self._database.execute(begin)
-                try:
-                    yield self._database
-                    self._database.execute("COMMIT")
-                except BaseException:
-                    with contextlib.suppress(sqlite3.Error):  # it has rolled back by itself
-                        self._database.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as exc:
-                failure = str(exc)
-        if failure:  # out of the handler: its frames hold bodies
-            raise WebhookError(f"the inbox {self.path} cannot be used just now ({failure}): nothing was changed")

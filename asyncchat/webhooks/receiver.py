@@ -7,58 +7,22 @@ what the inbox holds, as often as it takes.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from types import TracebackType
-from typing import Final, Self
+from typing import Literal, Self
 
-import attrs
-
-from asyncchat.errors import WebhookError
-from asyncchat.webhooks.dispatch import Dispatch
+from asyncchat.errors import ConfigurationError, WebhookError
+from asyncchat.webhooks.dispatch import Dispatch, Event
 from asyncchat.webhooks.events import parse_event
+from asyncchat.webhooks.gate import BODY_SECONDS, HEADER, MOST_BYTES, Answer, Gate, Incoming, SenderGoneError
 from asyncchat.webhooks.handover import HandOver
+from asyncchat.webhooks.hiding import Hiding
 from asyncchat.webhooks.inbox import Inbox
+from asyncchat.webhooks.refetch import Reader, Refetch
 from asyncchat.webhooks.secrets import Secrets
 from asyncchat.webhooks.writer import Writer
-
-HEADER: Final = "x-webhook-secret"
-MOST_BYTES: Final = 256 * 1024
-BODY_SECONDS: Final = 10.0
-
-_PLAIN_ENCODINGS: Final = frozenset({"", "identity"})
-
-
-@attrs.frozen(kw_only=True)
-class Incoming:
-    """What an adapter knows of a request before its body.
-
-    Attributes:
-        method: In capitals.
-        headers: By their names in small letters.
-        secrets: What may be the secret: from the path and the query; the header is looked at besides.
-    """
-
-    method: str
-    headers: Mapping[str, str]
-    secrets: Sequence[str] = ()
-
-
-@attrs.frozen
-class Answer:
-    """What to answer.
-
-    Attributes:
-        status: Such as 200.
-        text: The body, for people.
-        headers: Besides the usual ones.
-    """
-
-    status: int
-    text: str
-    headers: Mapping[str, str] = attrs.field(factory=dict)
 
 
 class Receiver(Dispatch):
@@ -69,43 +33,52 @@ class Receiver(Dispatch):
         @receiver.on(KeywordNotificationEvent, keyword="urgent")
         async def urgent(event): ...
 
+    While it has no handler, events stay in the inbox. Access logs of aiohttp, uvicorn, gunicorn and Django are kept
+    free of its secrets until it is closed.
+
     Args:
-        inbox: Where events are kept. It is closed with the receiver.
+        inbox: Where events are kept. It is closed with the receiver, and opened when that is entered again.
         secrets: What callers must have in the path, the query or the header; two while one is being replaced.
         header: The header's name.
         max_bytes: The largest body.
         body_seconds: How long a body may take to come.
         concurrency: Handlers at once.
         timeout: Seconds that a handler may take.
+        verify: "refetch": handlers get what the API says of the conversation now, with one bounded request for each
+            attempt; of what was posted only the id and the keyword are used, and unknown events become dead.
+        client: Reads conversations back: an `AsyncClient`, or a `Client`.
 
     Raises:
-        ConfigurationError: A secret is too short.
+        ConfigurationError: A secret is too short, or there is no client to verify with.
     """
 
     def __init__(
         self,
         inbox: Inbox,
         *,
-        secrets: str | Iterable[str],
+        secrets: Secrets | str | Iterable[str],
         header: str = HEADER,
         max_bytes: int = MOST_BYTES,
         body_seconds: float = BODY_SECONDS,
         concurrency: int = 8,
         timeout: float = 60.0,
+        verify: Literal["refetch"] | None = None,
+        client: Reader | None = None,
     ) -> None:
         super().__init__()
         self.inbox = inbox
-        self._secrets = Secrets(secrets)
-        self._header = header.lower()
-        self._max_bytes = max_bytes
-        self._body_seconds = body_seconds
+        self.gate = Gate(secrets, header=header, max_bytes=max_bytes, body_seconds=body_seconds)
+        self._refetch = _refetch(verify, client)
+        self._hiding = Hiding(self.gate.secrets)
+        self._hiding.begin()  # before anything is received: a secret that is nearly right is logged too
+        weakref.finalize(self, self._hiding.end)
         self._writer = Writer(inbox, time.time)
-        self._over = HandOver(
-            inbox, self.handle, worker=uuid.uuid4().hex, concurrency=concurrency, timeout=timeout, now=time.time
-        )
+        self._over = HandOver(inbox, self, concurrency=concurrency, timeout=timeout)
+        self._has_begun = False
 
     async def __aenter__(self) -> Self:
-        self._over.start()
+        self.inbox.open()
+        self._start()
         return self
 
     async def __aexit__(
@@ -113,25 +86,40 @@ class Receiver(Dispatch):
     ) -> None:
         await self.aclose()
 
+    def _start(self) -> None:
+        self._has_begun = True
+        self._writer.start()
+        self._over.start()
+        self._hiding.begin()
+
     async def aclose(self) -> None:
         """Let handlers that are at work come to their end, and close the inbox. What is left there is for next time."""
         await self._writer.aclose()
         await self._over.aclose()
-        await asyncio.to_thread(self.inbox.close)
+        self.inbox.close()  # here: an interpreter that ends starts no threads
+        self._hiding.end()
 
     async def receive(self, incoming: Incoming, chunks: AsyncIterator[bytes]) -> Answer:
         """Decide what becomes of a request; what is acknowledged is on the disk.
 
         Args:
             incoming: What is known before the body.
-            chunks: The body, as it comes.
+            chunks: The body, as it comes; `SenderGoneError` where it comes to no end.
         """
-        refused = self._refuse(incoming)
+        refused = self.gate.refuse(incoming)
         if refused is not None:
             return refused
-        body = await self._read(chunks)
-        if isinstance(body, Answer):
-            return body
+        body = await self._read(incoming, chunks)
+        return body if isinstance(body, Answer) else await self.keep(body)
+
+    async def keep(self, body: bytes) -> Answer:
+        """Keep the body of a request that may come in; what is acknowledged is on the disk.
+
+        Args:
+            body: As it was posted.
+        """
+        if not self._has_begun:  # the application that it is mounted in tells nobody when it starts
+            self._start()
         try:
             parse_event(body)
         except WebhookError as exc:
@@ -139,6 +127,14 @@ class Receiver(Dispatch):
         answer = await self._committed(self._writer.add(body), Answer(200, "kept"))
         self._over.wake()
         return answer
+
+    async def handle(self, event: Event) -> None:
+        """Call every function that an event is for, one after the other; read it back before, where that is wanted.
+
+        Raises:
+            Exception: What one of them raised: the event will be handed over again, to all of them.
+        """
+        await super().handle(event if self._refetch is None else await self._refetch(event))
 
     async def _committed(self, write: Awaitable[None], answer: Answer) -> Answer:
         """An answer that is given when something is on the disk; where that fails, it may come again."""
@@ -148,29 +144,26 @@ class Receiver(Dispatch):
             return Answer(503, str(exc), {"Retry-After": "5"})
         return answer
 
-    def _refuse(self, incoming: Incoming) -> Answer | None:
-        told = [*incoming.secrets, incoming.headers.get(self._header, "")]
-        if not self._secrets.is_right([each.encode("utf-8", "surrogateescape") for each in told]):
-            return Answer(404, "there is nothing here")
-        if incoming.method != "POST":
-            return Answer(405, "post to it", {"Allow": "POST"})
-        length = incoming.headers.get("content-length", "0")
-        if not length.isascii() or not length.isdigit() or int(length) > self._max_bytes:
-            return self._too_large()
-        if incoming.headers.get("content-encoding", "").strip().lower() not in _PLAIN_ENCODINGS:
-            return Answer(415, "send it as it is: compressed bodies are not inflated")
-        return None
-
-    def _too_large(self) -> Answer:
-        return Answer(413, f"an event has at most {self._max_bytes:,} bytes")
-
-    async def _read(self, chunks: AsyncIterator[bytes]) -> bytes | Answer:
-        body = bytearray()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._body_seconds):
+    async def _read(self, incoming: Incoming, chunks: AsyncIterator[bytes]) -> bytes | Answer:
+        body = self.gate.begin(incoming, time.monotonic())
+        try:
+            async with asyncio.timeout(self.gate.body_seconds):
                 async for chunk in chunks:
-                    body += chunk
-                    if len(body) > self._max_bytes:
-                        return self._too_large()
-                return bytes(body)
-        return Answer(408, f"the body took longer than {self._body_seconds:g} s")
+                    refused = body.add(chunk, time.monotonic())
+                    if refused is not None:
+                        return refused
+                return body.end()
+        except TimeoutError:
+            return self.gate.too_late()
+        except SenderGoneError:
+            return self.gate.gone()
+
+
+def _refetch(verify: str | None, client: Reader | None) -> Refetch | None:
+    if verify not in {None, "refetch"}:
+        raise ConfigurationError(f'verify is "refetch" or None, not {verify!r}')
+    if verify is None:
+        return None
+    if client is None:
+        raise ConfigurationError('verify="refetch" reads conversations back: give client, such as AsyncClient()')
+    return Refetch(client)

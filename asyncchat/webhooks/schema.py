@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Final
 
-from asyncchat.errors import ConfigurationError
+from asyncchat.errors import ConfigurationError, WebhookError
+from asyncchat.models import KeywordNotificationEvent
+from asyncchat.webhooks.events import parse_event
 from asyncchat.webhooks.stored import State
 
 VERSION: Final = 1
@@ -46,6 +49,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
+        database.create_function("keyword_of", 1, keyword_of, deterministic=True)
         _make(database)
     except sqlite3.Error as exc:
         failure = str(exc)
@@ -92,6 +96,14 @@ def end(database: sqlite3.Connection, event_id: int, worker: str, now: float, *,
         (state, now, dead, event_id, worker),
     )
     return bool(changed.rowcount == 1)
+
+
+def keyword_of(body: bytes) -> str | None:
+    """The keyword of a notification; None of any other body."""
+    with contextlib.suppress(WebhookError):
+        event = parse_event(body)
+        return event.payload.keyword if isinstance(event, KeywordNotificationEvent) else None
+    return None
 
 
 def size_of(database: sqlite3.Connection) -> int:

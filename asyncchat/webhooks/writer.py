@@ -27,6 +27,10 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
+    def start(self) -> None:
+        """Take events, also after it was closed."""
+        self._closed = False
+
     async def add(self, body: bytes) -> None:
         """Keep an event.
 
