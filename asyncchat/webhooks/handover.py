@@ -18,6 +18,7 @@ from asyncchat.webhooks.events import parse_event
 from asyncchat.webhooks.inbox import Inbox
 from asyncchat.webhooks.refetch import NotGenuineError
 from asyncchat.webhooks.stored import Stored
+from asyncchat.webhooks.together import Together
 
 _log: Final = logging.getLogger("asyncchat.webhooks")
 
@@ -65,6 +66,7 @@ class HandOver:
         self._concurrency = concurrency
         self._timeout = timeout
         self._now = now
+        self._done = Together[int](lambda ids: self._inbox.done_all(ids, self._worker, self._now()))
         self._task: asyncio.Task[None] | None = None
         self._working: set[asyncio.Task[None]] = set()
         self._woken: asyncio.Event
@@ -134,7 +136,7 @@ class HandOver:
         failure = await self._failure_of(stored)
         try:
             if failure is None:
-                await asyncio.to_thread(self._inbox.done, stored.id, self._worker, self._now())
+                await self._done.add(stored.id)
             else:
                 _log.warning("event %d was not handled (attempt %d): %s", stored.id, stored.attempts, failure.reason)
                 await self._note(stored, failure)

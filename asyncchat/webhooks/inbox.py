@@ -154,8 +154,12 @@ class Inbox:
 
     def done(self, event_id: int, worker: str, now: float) -> bool:
         """Note that an event has been handled; False where the lease had run out, and it is somebody else's."""
+        return self.done_all([event_id], worker, now) == 1
+
+    def done_all(self, ids: Sequence[int], worker: str, now: float) -> int:
+        """Note with one commit that events have been handled; returns how many of them were still its own."""
         with self._file.transaction() as database:
-            return end(database, event_id, worker, now)
+            return sum(end(database, event_id, worker, now) for event_id in ids)
 
     def failed(self, event_id: int, worker: str, now: float, error: str, *, is_final: bool = False) -> State | None:
         """Note that a handler failed: the event is new again after a while, or dead; None where it was not its own.

@@ -22,7 +22,7 @@ from asyncchat.webhooks.hiding import Hiding
 from asyncchat.webhooks.inbox import Inbox
 from asyncchat.webhooks.refetch import Reader, Refetch
 from asyncchat.webhooks.secrets import Secrets
-from asyncchat.webhooks.writer import Writer
+from asyncchat.webhooks.together import Together
 
 
 class Receiver(Dispatch):
@@ -72,7 +72,7 @@ class Receiver(Dispatch):
         self._hiding = Hiding(self.gate.secrets)
         self._hiding.begin()  # before anything is received: a secret that is nearly right is logged too
         weakref.finalize(self, self._hiding.end)
-        self._writer = Writer(inbox, time.time)
+        self._adding = Together[bytes](lambda bodies: self.inbox.add(bodies, time.time()))
         self._over = HandOver(inbox, self, concurrency=concurrency, timeout=timeout)
         self._has_begun = False
 
@@ -88,13 +88,13 @@ class Receiver(Dispatch):
 
     def _start(self) -> None:
         self._has_begun = True
-        self._writer.start()
+        self._adding.start()
         self._over.start()
         self._hiding.begin()
 
     async def aclose(self) -> None:
         """Let handlers that are at work come to their end, and close the inbox. What is left there is for next time."""
-        await self._writer.aclose()
+        await self._adding.aclose()
         await self._over.aclose()
         self.inbox.close()  # here: an interpreter that ends starts no threads
         self._hiding.end()
@@ -123,8 +123,10 @@ class Receiver(Dispatch):
         try:
             parse_event(body)
         except WebhookError as exc:
-            return await self._committed(self._writer.reject(body, str(exc)), Answer(400, str(exc)))
-        answer = await self._committed(self._writer.add(body), Answer(200, "kept"))
+            reason = str(exc)
+            write = asyncio.to_thread(self.inbox.reject, body, reason, time.time())
+            return await self._committed(write, Answer(400, reason))
+        answer = await self._committed(self._adding.add(body), Answer(200, "kept"))
         self._over.wake()
         return answer
 
@@ -136,7 +138,7 @@ class Receiver(Dispatch):
         """
         await super().handle(event if self._refetch is None else await self._refetch(event))
 
-    async def _committed(self, write: Awaitable[None], answer: Answer) -> Answer:
+    async def _committed(self, write: Awaitable[object], answer: Answer) -> Answer:
         """An answer that is given when something is on the disk; where that fails, it may come again."""
         try:
             await write
