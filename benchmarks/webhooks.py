@@ -2,8 +2,8 @@
 
 `steady` posts from the sandbox's sender, with a new connection for each, to `asyncchat webhook serve` in a process of
 its own, which appends each event to a file, and compares what was acknowledged with what is there in the end.
-`ceiling` fills an inbox as fast as it goes: over sockets, and without them; events that come at once share a commit, and
-the same events one after the other do not.
+`bombs` posts compressed bodies of 100 MB, and tells how long the receiver's loop stood still meanwhile.
+`ceiling` fills an inbox as fast as it goes, without sockets: events that come at once share a commit.
 """
 
 from __future__ import annotations
@@ -11,38 +11,46 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gzip
 import json
 import os
 import re
 import resource
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Final
 
 from asyncchat.sandbox import Sandbox
 from asyncchat.webhooks import Inbox, Receiver, make_secret
+from asyncchat.webhooks.aiohttp import serving
 
 AIM: Final = 0.050
 """Seconds in which 99 of 100 answers are to come."""
+STALL: Final = 0.005
+"""Seconds that a bomb may hold the loop up."""
+WAYS: Final = ["steady", "bombs", "ceiling"]
 SECRET: Final = make_secret()
 
 
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["steady", "ceiling"], default=["steady", "ceiling"])
+    parser.add_argument("what", nargs="*", choices=WAYS, default=WAYS)
     parser.add_argument("--rate", type=float, default=200.0, help="notifications a second")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
     if "steady" in given.what:
         _steady(given.rate, given.seconds)
+    if "bombs" in given.what:
+        asyncio.run(_bombs(given.rounds))
     if "ceiling" in given.what:
         _ceiling(given.rounds)
 
@@ -87,6 +95,45 @@ def _serving(folder: Path) -> Iterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
+
+
+async def _bombs(rounds: int) -> None:
+    body = gzip.compress(b"0" * 100_000_000)
+    head = (
+        f"POST /webhook/{SECRET} HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    stalls: dict[str, list[float]] = {"nothing": [], "bombs": []}
+    with tempfile.TemporaryDirectory() as name, Inbox(Path(name) / "inbox.db") as inbox:
+        async with serving(Receiver(inbox, secrets=SECRET), "127.0.0.1", 0) as url:
+            port = int(url.rpartition(":")[2])
+            for _ in range(rounds):
+                stalls["nothing"].append(await _stall_while(asyncio.sleep(0.2)))
+                stalls["bombs"].append(await _stall_while(asyncio.to_thread(_post, port, head.encode() + body)))
+    for what, measured in stalls.items():
+        print(
+            f"the loop stood still for {statistics.median(measured) * 1e3:.2f} ms with {what}, "
+            f"at most {max(measured) * 1e3:.2f} (aim {STALL * 1e3:.0f}; medians of {rounds} rounds)"
+        )
+
+
+def _post(port: int, request: bytes) -> None:
+    """Post the same ten times, and see it refused."""
+    for _ in range(10):
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            with contextlib.suppress(OSError):  # it is refused before it is all there
+                sock.sendall(request)
+            assert b" 415 " in sock.makefile("rb").readline()
+
+
+async def _stall_while(work: Awaitable[None]) -> float:
+    """The longest time of its own for which the loop came to nothing else, in seconds of CPU: others work here too."""
+    task, longest = asyncio.ensure_future(work), 0.0
+    while not task.done():
+        begun = time.thread_time()
+        await asyncio.sleep(0)
+        longest = max(longest, time.thread_time() - begun)
+    await task
+    return longest
 
 
 def _ceiling(rounds: int) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 from test_webhook_events import body
+from test_webhook_handing import handled
+from test_webhook_receiver import SECRET, post
 from unprivileged import forbidden
 
 from asyncchat import WebhookError
-from asyncchat.webhooks import Inbox
+from asyncchat.webhooks import Inbox, KeywordNotificationEvent, Receiver
 
 NOW = 1_750_000_000.0
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -123,3 +125,22 @@ def test_full_disk(small_disk: Path) -> None:
         subprocess.run(["mount", "-o", "remount,size=9m", small_disk], check=True)  # noqa: S603, S607
         inbox.add([body(id=10**6)], NOW)
         assert len(inbox.list(most=10_000)) == len(taken) + 1
+
+
+@pytest.mark.asyncio
+async def test_a_receiver_on_a_full_disk(small_disk: Path) -> None:
+    """503 while there is no room, for what is no event too; what had a 200 is there, and handed over when there is."""
+    acknowledged: list[int] = []
+    told: set[int] = set()
+    async with Receiver(Inbox(small_disk / "in.db"), secrets=SECRET) as receiver:
+        number = 0
+        while (status := await post(receiver, body(id=number, keyword="x" * 50_000))) == 200:
+            acknowledged.append(number)
+            number += 1
+        assert status == 503
+        assert await post(receiver, b"[" * 50_000) == 503
+        subprocess.run(["mount", "-o", "remount,size=9m", small_disk], check=True)  # noqa: ASYNC221, S603, S607
+        assert await post(receiver, body(id=number)) == 200
+        receiver.on(KeywordNotificationEvent)(lambda event: told.add(event.payload.id))
+        await handled(receiver.inbox, "done")
+    assert told == {*acknowledged, number}
