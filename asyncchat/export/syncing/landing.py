@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -27,8 +27,6 @@ class Manners:
         until: The second up to which all changes are visible.
         went_back: Whether the server's clock was set back since the round before.
         number: Which round it is.
-        rate: The share of conversations that are counted.
-        seed: Draws which.
     """
 
     messages: bool
@@ -36,8 +34,6 @@ class Manners:
     until: int
     went_back: bool
     number: int
-    rate: float
-    seed: int
 
 
 class Landing:
@@ -49,7 +45,7 @@ class Landing:
         manners: How the round treats what it reads.
         figures: Where it is noted what came of it.
         setbacks: What counts failures.
-        owed: Conversations whose messages an earlier round could not read.
+        owed: Conversations whose messages an earlier round could not read, each with the reason.
 
     Attributes:
         owed: Conversations whose messages could not be read, each with the reason.
@@ -63,14 +59,14 @@ class Landing:
         manners: Manners,
         figures: Figures,
         setbacks: Setbacks,
-        owed: Iterable[int],
+        owed: Mapping[int, str],
     ) -> None:
         self.copy = copy
         self.thread = thread
         self.manners = manners
         self.figures = figures
         self.setbacks = setbacks
-        self.owed = dict.fromkeys(owed, "")
+        self.owed = dict(owed)
 
     async def store(self, conversation_id: int, reading: Reading, stored: Messages) -> list[int]:
         """Put messages that were asked for into the copy; returns the ids of those that were not there."""

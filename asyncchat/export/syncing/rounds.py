@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
 from collections.abc import Iterable
@@ -15,22 +14,23 @@ from asyncchat import AsyncClient, RawRow
 from asyncchat.export.destinations.copy import Copy
 from asyncchat.export.one_thread import OneThread
 from asyncchat.export.questions import Manner
-from asyncchat.export.report import KINDS, Query
+from asyncchat.export.report import Query
 from asyncchat.export.start import make_second, read_clock
 from asyncchat.export.stopping import RETRY
 from asyncchat.export.syncing.changes import Changes
 from asyncchat.export.syncing.figures import Figures
 from asyncchat.export.syncing.filtering import TRIED, try_filter
+from asyncchat.export.syncing.keeping import Keeping
 from asyncchat.export.syncing.landing import Landing, Manners
 from asyncchat.export.syncing.models import ModelCheck
+from asyncchat.export.syncing.news import changed_second, second_of
 from asyncchat.export.syncing.prune import Prune
-from asyncchat.export.syncing.report import ConversationChange, OnChange, SyncReport
+from asyncchat.export.syncing.report import OnChange, SyncReport
 from asyncchat.export.syncing.sample import Sample
 from asyncchat.export.syncing.setbacks import Setbacks
 from asyncchat.export.syncing.state import SKEW, Clock, Round, SyncState
 from asyncchat.export.syncing.updates import Updates
 from asyncchat.export.windows import Span, changed
-from asyncchat.export.work import is_of_window
 
 _BACKLOG_LEAST: Final = 5
 """Conversations of earlier rounds that are counted at least: each is counted once, so that quiet rounds catch up."""
@@ -85,7 +85,7 @@ class SyncRound:
         self._has_counted_all = False
         self._manner = attrs.evolve(Manner.of(copy.report.probe), stamp_of=changed)
         self._query: Query = copy.report.query
-        self._state = SyncState.after(copy.report) if copy.state is None else SyncState.from_text(copy.state)
+        self._kept = Keeping(copy, thread, figures, settings.on_change)
 
     async def run(self) -> SyncReport:
         """Read everything that has changed.
@@ -94,19 +94,21 @@ class SyncRound:
             ExportError: The server does not look at the filters.
             AsyncChatError: The server refused, or stopped answering. What was committed before is kept.
         """
-        began, since = time.monotonic(), self._state.until
-        await self._tell_untold()
+        began, since = time.monotonic(), self._kept.state.until
+        await self._kept.tell_untold()
         clock = await self._read_clock()
-        if self._state.rounds == 0:
+        if self._kept.state.rounds == 0:
             moved = await self._thread.call(lambda: self._copy.moved(TRIED))
-            self._state = attrs.evolve(self._state, fractions=await try_filter(self._client, moved))
-        plan = self._plan(clock, await self._thread.call(self._copy.latest) if self._state.rounds == 0 else None)
+            self._kept.state = attrs.evolve(self._kept.state, fractions=await try_filter(self._client, moved))
+        plan = self._plan(clock, await self._thread.call(self._copy.latest) if self._kept.state.rounds == 0 else None)
         self._landing, self._sample, self._updates = self._make_updates(plan)
         if plan.went_back:  # this is seen only once: a run that is killed must not forget it
-            until = self._state.until - math.ceil(plan.went_back)
-            state = attrs.evolve(self._state, until=min(until, plan.until), clock=int(clock.now), ahead=clock.ahead)
-            await self._commit(state, list(self._state.windows))
-        start = self._state.until
+            until = self._kept.state.until - math.ceil(plan.went_back)
+            state = attrs.evolve(
+                self._kept.state, until=min(until, plan.until), clock=int(clock.now), ahead=clock.ahead
+            )
+            await self._commit(state, list(self._kept.state.windows))
+        start = self._kept.state.until
         models = ModelCheck(self._client, self._copy, self._thread, self._figures, self._query)
         await models.bring(plan.span)
         owed = await self._read_owed()
@@ -116,37 +118,37 @@ class SyncRound:
         await self._audit()
         if self._settings.prune:
             prune = Prune(self._client, self._copy, self._thread, self._manner, self._figures)
-            await self._updates.apply(await prune.run(make_second(self._query.since), plan.until))
+            await self._apply(await prune.run(make_second(self._query.since), plan.until))
             self._has_counted_all = not prune.is_uncertain
             await models.prune(plan.until)
         is_steady = await self._look_at_clock(clock)
         until = plan.until if is_steady else min(start, plan.until)
-        await self._commit(attrs.evolve(self._state, rounds=plan.number, until=until), owed)
-        await self._tell()
+        await self._commit(attrs.evolve(self._kept.state, rounds=plan.number, until=until), owed)
+        await self._kept.tell()
         return self._report(since=since, went_back=round(plan.went_back), seconds=time.monotonic() - began)
 
     async def _read_clock(self) -> Clock:
         before = _local_clock()
         now = await read_clock(self._client)
         after = _local_clock()
-        return Clock(now=now, ahead=now - before, doubt=SKEW + abs(after - before))
+        return Clock.of(now, asked=before, told=after)
 
     def _plan(self, clock: Clock, latest: int | None) -> Round:
         settings = self._settings
-        self._manner = attrs.evolve(self._manner, overlap=self._manner.overlap or self._state.fractions)
-        plan = Round.of(self._state, clock, lag=settings.lag, lookback=settings.lookback, overlap=self._manner.overlap)
-        self._state = self._state.seen_at(clock, lag=settings.lag, lookback=settings.lookback, latest=latest)
+        self._manner = attrs.evolve(self._manner, overlap=self._manner.overlap or self._kept.state.fractions)
+        plan = Round.of(
+            self._kept.state, clock, lag=settings.lag, lookback=settings.lookback, overlap=self._manner.overlap
+        )
+        self._kept.state = self._kept.state.seen_at(clock, lag=settings.lag, lookback=settings.lookback, latest=latest)
         return plan
 
     def _make_updates(self, plan: Round) -> tuple[Landing, Sample, Updates]:
         manners = Manners(
             messages=self._query.messages,
-            unsettled=self._state.unsettled,
+            unsettled=self._kept.state.unsettled,
             until=plan.until,
             went_back=plan.went_back > 0,
             number=plan.number,
-            rate=self._settings.audit,
-            seed=self._settings.seed,
         )
         landing = Landing(
             self._copy,
@@ -154,27 +156,28 @@ class SyncRound:
             manners=manners,
             figures=self._figures,
             setbacks=self._setbacks,
-            owed=self._state.conversations,
+            owed=self._kept.state.owed(),
         )
-        sample = Sample(self._client.with_options(hooks=[self._figures.on_audit_event]), landing)
-        return landing, sample, Updates(self._client, landing, sample, trusts=self._state.trusts)
+        counting = self._client.with_options(hooks=[self._figures.on_audit_event])
+        sample = Sample(counting, landing, rate=self._settings.audit, seed=self._settings.seed)
+        return landing, sample, Updates(self._client, landing, trusts=self._kept.state.trusts, check=sample.draw)
 
     async def _look_at_clock(self, began: Clock) -> bool:
         """Note the server's clock, as it is now where pages were walked; returns whether closed windows stayed closed.
 
         They do unless it was set back meanwhile by more than the lag: then changes get stamps of that time again.
         """
-        self._state = attrs.evolve(self._state, clock=int(began.now), ahead=began.ahead)
+        self._kept.state = attrs.evolve(self._kept.state, clock=int(began.now), ahead=began.ahead)
         if not self._figures.walks:
             return True
         clock = await self._read_clock()
-        is_steady = clock.went_back(self._state) <= max(self._settings.lag - SKEW, SKEW)
+        is_steady = clock.went_back(self._kept.state) <= max(self._settings.lag - SKEW, SKEW)
         if not is_steady:
             self._figures.doubts.append(
                 "the server's clock was set back meanwhile: the same changes are read once more"
             )
-        state = self._state.seen_at(clock, lag=self._settings.lag, lookback=self._settings.lookback, latest=None)
-        self._state = attrs.evolve(state, clock=int(clock.now), ahead=clock.ahead)
+        state = self._kept.state.seen_at(clock, lag=self._settings.lag, lookback=self._settings.lookback, latest=None)
+        self._kept.state = attrs.evolve(state, clock=int(clock.now), ahead=clock.ahead)
         return is_steady
 
     # ---- what has changed
@@ -183,7 +186,7 @@ class SyncRound:
         """Read windows that earlier rounds could not; returns those that still cannot be."""
         changes = Changes(self._client, self._manner, self._figures, self._setbacks)
         owed: list[tuple[int | None, Span]] = []
-        for model_id, span in self._state.windows:
+        for model_id, span in self._kept.state.windows:
             rows, rest = await changes.read(model_id, span)
             await self._apply(rows.values())
             owed += [(model_id, each) for each in rest]
@@ -199,85 +202,40 @@ class SyncRound:
             found += [(model_id, each) for each in rest]
             await self._apply(rows.values())
             if not self._query.model_ids and span.until < plan.until:
-                until = max(self._state.until, span.until - (1 if self._manner.overlap else 0))
+                until = max(self._kept.state.until, span.until - (1 if self._manner.overlap else 0))
                 if plan.went_back == 0:
-                    await self._commit(attrs.evolve(self._state, until=until), [*owed, *found])
-                    await self._tell()
+                    await self._commit(attrs.evolve(self._kept.state, until=until), [*owed, *found])
+                    await self._kept.tell()
         return found
 
     async def _apply(self, rows: Iterable[RawRow]) -> None:
-        since = make_second(self._query.since)
-        wanted = [row for row in rows if since is None or math.floor(row.created_at.timestamp()) >= since]
-        await self._updates.apply(wanted)
+        """Put conversations into the copy that belong to it.
+
+        Those that have changed after the time that is closed come with a later round: messages that were written before
+        that change might not be visible yet.
+        """
+        since, until = make_second(self._query.since), self._landing.manners.until
+        wanted = [row for row in rows if since is None or second_of(row) >= since]
+        await self._updates.apply([row for row in wanted if changed_second(row) <= until])
 
     async def _audit(self) -> None:
         """Count some of the conversations that have long been believed, and all of them where one has been caught."""
         if not self._query.messages:
             return
-        caught = not self._trusts
+        caught = not self._kept.trusts
         share = max(_BACKLOG_LEAST, math.ceil(self._settings.audit * self._figures.ways["recent"]))
         most = None if caught else share if self._settings.audit else 0
         ids = await self._thread.call(lambda: self._copy.doubtful(most))
         await self._sample.count(ids)
-        if not caught and not self._trusts:
+        if not caught and not self._kept.trusts:
             await self._sample.count(await self._thread.call(self._copy.doubtful))
-
-    @property
-    def _trusts(self) -> bool:
-        """Whether recent messages are believed in the rounds to come."""
-        return self._state.trusts and not self._figures.lied
 
     # ---- commits
 
     async def _commit(self, state: SyncState, owed: list[tuple[int | None, Span]]) -> None:
         """Make all of it durable that was read so far."""
-        figures, report = self._figures, self._copy.report
-        untold = [change.id for change in figures.changes] if self._settings.on_change is not None else []
-        doubts = tuple(dict.fromkeys([*figures.doubts, *filter(None, self._landing.owed.values())]))
-        self._state = attrs.evolve(
-            state,
-            trusts=self._trusts,
-            windows=tuple(owed),
-            conversations=tuple(sorted(self._landing.owed)),
-            untold=(*state.untold, *untold),
-            doubts=doubts,
-        )
-        kept = [
-            each
-            for each in report.uncertified
-            if each not in state.doubts and not (self._has_counted_all and is_of_window(each))
-        ]
-        rows = {kind: report.rows[kind] + figures.rows[kind] for kind in KINDS if kind in report.rows}
-        figures.rows.clear()
-        report = attrs.evolve(
-            report,
-            as_of=datetime.fromtimestamp(self._state.until, UTC),
-            rows=rows,
-            uncertified=(*kept, *doubts),
-        )
-        text = self._state.to_text()
-        await self._thread.call(lambda: self._copy.commit(text, report))
-
-    async def _tell(self) -> None:
-        """Tell of what has been committed. Who is killed before that is told by the next run."""
-        for change in self._figures.take_changes():
-            await self._tell_one(change)
-        if self._state.untold:
-            self._state = attrs.evolve(self._state, untold=())
-            text, report = self._state.to_text(), self._copy.report
-            await self._thread.call(lambda: self._copy.commit(text, report))
-
-    async def _tell_untold(self) -> None:
-        if self._settings.on_change is not None and self._state.untold:
-            for each in self._state.untold:
-                await self._tell_one(ConversationChange(id=each))
-            self._state = attrs.evolve(self._state, untold=())
-
-    async def _tell_one(self, change: ConversationChange) -> None:
-        on_change = self._settings.on_change
-        told = None if on_change is None else on_change(change)
-        if inspect.isawaitable(told):
-            await told
+        state = attrs.evolve(state, windows=tuple(owed))
+        await self._kept.commit(state, self._landing, has_counted_all=self._has_counted_all)
 
     def _report(self, *, since: int, went_back: int, seconds: float) -> SyncReport:
         figures, report = self._figures, self._copy.report
@@ -293,7 +251,7 @@ class SyncRound:
             ways=dict(figures.ways) if self._query.messages else {},
             audited=figures.audited,
             lied=tuple(figures.lied),
-            trusts=self._trusts,
+            trusts=self._kept.trusts,
             deleted=tuple(figures.deleted),
             certificates=dict(figures.certificates),
             uncertified=report.uncertified,

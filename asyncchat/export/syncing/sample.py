@@ -25,16 +25,22 @@ class Sample:
     Args:
         client: Where to ask.
         landing: Where what is read goes.
+        rate: The share of conversations that are counted.
+        seed: Draws which.
     """
 
-    def __init__(self, client: AsyncClient, landing: Landing) -> None:
+    def __init__(self, client: AsyncClient, landing: Landing, *, rate: float, seed: int) -> None:
         self._client = client
         self._landing = landing
+        self._rate = rate
+        self._seed = seed
 
-    def draws(self, conversation_id: int) -> bool:
-        """Whether a conversation belongs to the sample of the round."""
-        manners = self._landing.manners
-        return is_drawn(conversation_id, seed=manners.seed, round_number=manners.number, rate=manners.rate)
+    async def draw(self, conversation_ids: Sequence[int]) -> None:
+        """Count those of some conversations that belong to the sample of the round."""
+        number = self._landing.manners.number
+        await self.count(
+            [each for each in conversation_ids if is_drawn(each, seed=self._seed, round_number=number, rate=self._rate)]
+        )
 
     async def count(self, conversation_ids: Sequence[int]) -> None:
         """Count the messages of some conversations; where that shows that one is missing, recent messages have lied."""

@@ -90,6 +90,11 @@ class SyncState:
             told = (*told, (math.floor(set_at - lag - SKEW), math.ceil(set_at + SKEW)))
         return attrs.evolve(self, unsettled=_merged(told))
 
+    def owed(self) -> dict[int, str]:
+        """Conversations whose messages are owed, each with what is said of it."""
+        told = {conversation_in(doubt): doubt for doubt in self.doubts}
+        return {each: told.get(each, "") for each in self.conversations}
+
     def to_text(self) -> str:
         """As JSON."""
         windows = [[model_id, span.since, span.until] for model_id, span in self.windows]
@@ -141,6 +146,17 @@ class Clock:
     now: float
     ahead: float
     doubt: float
+
+    @classmethod
+    def of(cls, now: float, *, asked: float, told: float) -> Self:
+        """A reading.
+
+        Args:
+            now: What the server's clock told.
+            asked: This machine's clock before that.
+            told: This machine's clock after it.
+        """
+        return cls(now=now, ahead=now - asked, doubt=SKEW + abs(told - asked))
 
     def went_back(self, state: SyncState) -> float:
         """By how many seconds it was set back since a round, 0 where that cannot be told from chance.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -23,7 +23,8 @@ from asyncchat.export.syncing.news import (
 )
 from asyncchat.export.syncing.recent import Recent
 from asyncchat.export.syncing.report import ConversationChange
-from asyncchat.export.syncing.sample import Sample
+
+Check: TypeAlias = Callable[[Sequence[int]], Awaitable[None]]
 
 _AT_ONCE: Final = 32
 _BLOCK: Final = 500
@@ -50,15 +51,15 @@ class Updates:
     Args:
         client: Where messages come from.
         landing: Where they go.
-        sample: Counts some of the conversations that are believed.
         trusts: Whether recent messages are believed, until one has lied.
+        check: Is given the conversations of each block whose new messages were not asked for; None: nothing is.
     """
 
-    def __init__(self, client: AsyncClient, landing: Landing, sample: Sample, *, trusts: bool) -> None:
+    def __init__(self, client: AsyncClient, landing: Landing, *, trusts: bool, check: Check | None = None) -> None:
         self._client = client
         self._landing = landing
-        self._sample = sample
         self._trusts = trusts
+        self._check = check
         self._copy = landing.copy
         self._contents = landing.copy.contents()
         self._thread = landing.thread
@@ -66,13 +67,8 @@ class Updates:
         self._manners = landing.manners
 
     async def apply(self, rows: Collection[RawRow]) -> None:
-        """Put conversations into the copy, with what is new of their messages.
-
-        Those that have changed after the time that is closed come with a later round: messages that were written before
-        that change might not be visible yet.
-        """
-        closed = [row for row in rows if changed_second(row) <= self._manners.until]
-        ordered = sorted(closed, key=lambda row: (changed_second(row), row.id))
+        """Put conversations into the copy, with what is new of their messages."""
+        ordered = sorted(rows, key=lambda row: (changed_second(row), row.id))
         for at in range(0, len(ordered), _BLOCK):
             await self._apply(ordered[at : at + _BLOCK])
             self._figures.tell()
@@ -82,8 +78,8 @@ class Updates:
         self._figures.ways.update(each.way.value for each in found)
         self._figures.done += len(rows)
         await self._thread.call(lambda: self._write(found))
-        sample = [each.id for each in found if each.way is Way.RECENT and each.news and self._sample.draws(each.id)]
-        await self._sample.count(sample)
+        if self._check is not None:
+            await self._check([each.id for each in found if each.way is Way.RECENT and each.news])
         asked = [each for each in found if each.way in {Way.TAIL, Way.WHOLE}]
         stored = await self._thread.call(lambda: self._copy.messages([each.id for each in asked]))
         await side_by_side(lambda each: self._read(each, stored[each.id]), asked, limit=_AT_ONCE)
