@@ -16,10 +16,11 @@ from asyncchat import export as _export
 from asyncchat._sync.functions import Batches, blocking, blocking_batches
 from asyncchat._sync.receiver import Receiver
 
-__all__ = ["Batches", "Receiver", "export", "export_batches", "probe_server", "sync", "verify"]
+__all__ = ["Batches", "Receiver", "export", "export_batches", "probe_server", "refresh", "sync", "verify"]
 
 export = blocking(_export.export)
 export_batches = blocking_batches(_export.export_batches)
 probe_server = blocking(_export.probe_server)
+refresh = blocking(_export.refresh)
 sync = blocking(_export.sync)
 verify = blocking(_export.verify)

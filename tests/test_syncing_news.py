@@ -253,6 +253,31 @@ def test_times_that_are_not_settled() -> None:
     assert len(seen(apart, clock(1_200))) == 21
 
 
+def test_what_is_settled() -> None:
+    """What is older than the lag, by the clock that was slower since the last round."""
+    assert STATE.settled_at(clock(2_000), lag=120) == 2_000 - 120 - SKEW
+    assert STATE.settled_at(clock(2_000, ahead=100), lag=120) == 2_000 - 100 - 120 - SKEW
+    assert STATE.settled_at(clock(2_000, ahead=-100), lag=120) == 2_000 - 120 - SKEW
+
+
+def test_changes_that_are_not_closed() -> None:
+    """Each is noted, until they are many: then the oldest are a time in which no change says much."""
+    few = STATE.with_unclosed({7: (90, 110), 8: (80, 120)})
+    assert few.spans() == {7: (90, 110), 8: (80, 120)}
+    assert few.with_unclosed({7: (90, 110)}).spans() == {7: (90, 110)}
+    many = STATE.with_unclosed({each: (each, each + 50) for each in range(10_007)})
+    assert len(many.unclosed) == 10_000
+    assert min(many.spans()) == 7
+    assert many.unsettled == ((0, 56),)
+
+
+def test_what_is_owed() -> None:
+    """Each conversation with what is said of it."""
+    doubts = ("window 1 to 2: no", "messages of conversation 5: 502")
+    state = attrs.evolve(STATE, conversations=(5, 6), doubts=doubts)
+    assert state.owed() == {5: doubts[1], 6: ""}
+
+
 @given(
     st.lists(st.tuples(st.none() | st.integers(1, 9), st.tuples(st.integers(0, 9), st.integers(10, 19))), max_size=3),
     st.lists(st.integers(), max_size=3),
@@ -267,12 +292,15 @@ def test_a_state_as_text(windows: list[Any], ids: list[int], trusts: bool) -> No
         ahead=1.5,
         trusts=trusts,
         unsettled=((1, 2),),
+        unclosed=tuple((each, 1, 2) for each in ids),
         windows=tuple((model_id, Span(*span)) for model_id, span in windows),
         conversations=tuple(ids),
         untold=tuple(ids),
         doubts=("\ud800",),
     )
     assert SyncState.from_text(state.to_text()) == state
+    before = {name: value for name, value in json.loads(state.to_text()).items() if name != "unclosed"}
+    assert SyncState.from_text(json.dumps(before)) == attrs.evolve(state, unclosed=())
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "x", '{"v": 99}', '{"v": 1}'])

@@ -17,7 +17,15 @@ from asyncchat.export.probing.traits import Bound, Finding, Order, PastEnd, Prob
 from asyncchat.export.report import ExportReport, Observer, Part, Progress, Query
 from asyncchat.export.start import LAG
 from asyncchat.export.stopping import PATIENCE
-from asyncchat.export.syncing.report import ConversationChange, OnChange, SyncObserver, SyncProgress, SyncReport
+from asyncchat.export.syncing.refreshing import refresh
+from asyncchat.export.syncing.report import (
+    ConversationChange,
+    OnChange,
+    RefreshReport,
+    SyncObserver,
+    SyncProgress,
+    SyncReport,
+)
 from asyncchat.export.syncing.syncing import AUDIT, LOOKBACK, SYNC_LAG, sync
 from asyncchat.export.verifying.report import Difference, VerifyObserver, VerifyProgress, VerifyReport
 from asyncchat.export.verifying.verifying import verify
@@ -51,6 +59,7 @@ __all__ = [
     "Probe",
     "Progress",
     "Query",
+    "RefreshReport",
     "SyncObserver",
     "SyncProgress",
     "SyncReport",
@@ -60,6 +69,7 @@ __all__ = [
     "export",
     "export_batches",
     "probe_server",
+    "refresh",
     "sync",
     "verify",
 ]

@@ -12,6 +12,7 @@ from asyncchat import (
     PermissionDeniedError,
     RateLimitError,
     RetryPolicy,
+    ServerError,
 )
 
 PATIENCE: Final = 300.0
@@ -29,3 +30,8 @@ def stops_all(error: Exception) -> bool:
     if isinstance(error, RateLimitError):
         return (error.retry_after or 0.0) > RETRY.max_retry_after
     return isinstance(error, AuthenticationError | PermissionDeniedError)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether a server that answers so may do better later, whatever it is asked for."""
+    return isinstance(error, APIConnectionError | RateLimitError | ServerError)

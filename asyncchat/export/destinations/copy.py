@@ -124,8 +124,13 @@ class Copy(Protocol):
 class Copyable(Protocol):
     """A destination whose finished export can be kept up to date."""
 
-    def copy(self, query: Query) -> Copy | None:
-        """Open the finished export of a query; None where there is none yet.
+    @property
+    def name(self) -> str:
+        """What it is called in messages: without a password."""
+        ...
+
+    def copy(self, query: Query | None) -> Copy | None:
+        """Open the finished export of a query, or of whatever was asked (None); None where there is none yet.
 
         Raises:
             ConfigurationError: It holds another export, or cannot be used.

@@ -128,8 +128,11 @@ class Database:
     def _finished(self) -> tuple[ExportReport, bool]:
         return finished(self._store), read_state(self._session) is not None
 
-    def copy(self, query: Query) -> DatabaseCopy | None:
+    def copy(self, query: Query | None) -> DatabaseCopy | None:
         """Open the finished export of a query that it holds, to keep it up to date; None where there is none.
+
+        Args:
+            query: What was asked; None: whatever it was.
 
         Raises:
             ConfigurationError: It cannot be connected to, or holds another export or somebody else's tables.
@@ -142,14 +145,14 @@ class Database:
         return None
 
     @guarded
-    def _held(self, query: Query) -> tuple[ExportReport, str | None] | None:
+    def _held(self, query: Query | None) -> tuple[ExportReport, str | None] | None:
         held = find_exports(self._store)
-        if plan(query, held, fresh=False, name=self.name).place is not None:
+        is_to_come = query is not None and plan(query, held, fresh=False, name=self.name).place is not None
+        report = held[MAIN].report if MAIN in held else None
+        if is_to_come or report is None:
             if not self._store.names(NAMES):
                 self._store.forget()
             return None
-        report = held[MAIN].report
-        assert report is not None  # else there would be a place to write to
         self._store.prepare()
         return report, read_state(self._session)
 

@@ -87,11 +87,22 @@ def plan(query: Query, held: dict[str, Held], *, fresh: bool, name: str) -> Plan
     if main is None:
         return Plan(place=MAIN, begins=True, drops=blank)
     if main.query != query:
-        raise ConfigurationError(
-            f"{name} holds another export already, of {in_words(main.query)}; this one is of {in_words(query)}: "
-            "give another destination, or begin a fresh export, which replaces it"
-        )
+        raise another_export(name, main.query, query)
     return Plan(place=MAIN if main.report is None else None)
+
+
+def another_export(name: str, held: Query, wanted: Query) -> ConfigurationError:
+    """The error of who wants one export and finds another one.
+
+    Args:
+        name: Where it is.
+        held: What it is of.
+        wanted: What it should be of.
+    """
+    return ConfigurationError(
+        f"{name} holds another export already, of {in_words(held)}; this one is of {in_words(wanted)}: "
+        "give another destination, or begin a fresh export, which replaces it"
+    )
 
 
 def in_words(query: Query) -> str:

@@ -53,8 +53,10 @@ class Keeping:
         figures = self._figures
         untold = [change.id for change in figures.changes] if self._on_change is not None else []
         doubts = tuple(dict.fromkeys([*figures.doubts, *filter(None, landing.owed.values())]))
+        gone = set(figures.deleted)
+        unclosed = {each: span for each, span in landing.unclosed.items() if each not in gone}
         self.state = attrs.evolve(
-            state,
+            state.with_unclosed(unclosed),
             trusts=self.trusts,
             conversations=tuple(sorted(landing.owed)),
             untold=(*state.untold, *untold),

@@ -46,9 +46,12 @@ class Landing:
         figures: Where it is noted what came of it.
         setbacks: What counts failures.
         owed: Conversations whose messages an earlier round could not read, each with the reason.
+        unclosed: Conversations that came before their last change was closed, each with the time of that.
 
     Attributes:
         owed: Conversations whose messages could not be read, each with the reason.
+        unclosed: Conversations whose last change is not closed, each with the time in which it says nothing of the
+            messages since its beginning.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Landing:
         figures: Figures,
         setbacks: Setbacks,
         owed: Mapping[int, str],
+        unclosed: Mapping[int, tuple[int, int]],
     ) -> None:
         self.copy = copy
         self.thread = thread
@@ -67,6 +71,18 @@ class Landing:
         self.figures = figures
         self.setbacks = setbacks
         self.owed = dict(owed)
+        self.unclosed = dict(unclosed)
+
+    def unsettled_of(self, conversation_id: int) -> Sequence[tuple[int, int]]:
+        """Times in which changes of a conversation say little of its messages."""
+        own = self.unclosed.get(conversation_id)
+        return self.manners.unsettled if own is None else (*self.manners.unsettled, own)
+
+    def date(self, conversation_id: int, changed: int) -> None:
+        """Note that a conversation is there as it was at a second, which may not be closed yet."""
+        self.unclosed.pop(conversation_id, None)
+        if changed > self.manners.until:
+            self.unclosed[conversation_id] = (self.manners.until, changed)
 
     async def store(self, conversation_id: int, reading: Reading, stored: Messages) -> list[int]:
         """Put messages that were asked for into the copy; returns the ids of those that were not there."""

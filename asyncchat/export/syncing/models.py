@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
-from asyncchat import AsyncClient, NotFoundError, RawRow
+from asyncchat import AsyncChatError, AsyncClient, NotFoundError, RawRow
 from asyncchat.export.destinations.base import Batch
 from asyncchat.export.destinations.copy import Copy
 from asyncchat.export.fetch import models_of, read_window
 from asyncchat.export.one_thread import OneThread
 from asyncchat.export.questions import Manner, Reading
 from asyncchat.export.report import Query
+from asyncchat.export.side_by_side import side_by_side
+from asyncchat.export.single import get_row
+from asyncchat.export.stopping import FAILURES
 from asyncchat.export.syncing.figures import Figures
 from asyncchat.export.windows import Span
 
 _FEW: Final = 100
 """So many models take one request: then all of them are read, which shows new names too."""
+_AT_ONCE: Final = 8
 
 
 class ModelCheck:
@@ -47,6 +52,29 @@ class ModelCheck:
             return len(rows) - len(known)
 
         self._figures.rows["models"] += await self._thread.call(write)
+
+    async def bring_some(self, model_ids: Collection[int]) -> dict[int, AsyncChatError]:
+        """Put in some models, where they are not there yet; one that the server has no more is left out.
+
+        Returns:
+            Those that could not be read, each with the reason.
+        """
+        known = await self._thread.call(lambda: self._copy.known_ids("models", model_ids))
+        rows: list[RawRow] = []
+        failed: dict[int, AsyncChatError] = {}
+
+        async def read(model_id: int) -> None:
+            try:
+                rows.append((await get_row(self._client, "models", model_id))[0])
+            except NotFoundError:
+                pass
+            except FAILURES as exc:
+                failed[model_id] = exc
+
+        await side_by_side(read, sorted(set(model_ids) - known), limit=_AT_ONCE)
+        await self._thread.call(lambda: self._copy.write(Batch(kind="models", rows=rows)))
+        self._figures.rows["models"] += len(rows)
+        return failed
 
     async def prune(self, until: int) -> None:
         """Mark models that the server has no more.

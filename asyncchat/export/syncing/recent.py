@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Final, Self
+from typing import Final, Self
 
 import attrs
 import msgspec
 
 from asyncchat import RawRow
+from asyncchat.export.single import to_row
 
 
 class _Recent(msgspec.Struct, gc=False):
@@ -16,14 +16,8 @@ class _Recent(msgspec.Struct, gc=False):
     most_recent_message: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _Head(msgspec.Struct, gc=False):
-    id: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-    created_at: Annotated[datetime, msgspec.Meta(tz=True)]
-
-
 _RECENT: Final = msgspec.json.Decoder(_Recent)
 _TEXTS: Final = msgspec.json.Decoder(list[msgspec.Raw] | None)
-_HEAD: Final = msgspec.json.Decoder(_Head)
 
 
 @attrs.frozen
@@ -47,12 +41,7 @@ class Recent:
             texts = _TEXTS.decode(told.recent_messages) or []
             if bytes(told.most_recent_message) != b"null":
                 texts.append(told.most_recent_message)
-            rows = [_to_row(bytes(each)) for each in texts]
+            rows = [to_row(bytes(each)) for each in texts]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return cls()
         return cls(tuple({each.id: each for each in reversed(rows)}.values()), None if text == "null" else text)
-
-
-def _to_row(text: bytes) -> RawRow:
-    head = _HEAD.decode(text)
-    return RawRow(id=head.id, created_at=head.created_at, json=text)

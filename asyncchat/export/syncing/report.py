@@ -108,6 +108,65 @@ class SyncReport:
 
 
 @attrs.frozen(kw_only=True)
+class RefreshReport:
+    """What a refresh brought.
+
+    Attributes:
+        destination: The database.
+        as_of: The second up to which it is complete, as the last sync has left it: a refresh does not move it.
+        new: Conversations that were not there before.
+        changed: Conversations that were there, and have changed.
+        unchanged: Conversations of which nothing is new.
+        messages: Messages that were not there before.
+        ways: Conversations that were read, by the way in which their messages were come by, as in `SyncReport`.
+        gone: Conversations that the server has not, or no more: those that the database holds have been marked.
+        outside: Conversations of other models, or of another time, than the database is of: they were left out.
+        unproven: Conversations that could not be read or proved complete, each with the reason. What is there of them
+            stays, and the next refresh or sync reads them again.
+        requests: Requests sent.
+        retries: Of these, how many were further attempts.
+        seconds: How long it took.
+    """
+
+    destination: str
+    as_of: datetime
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    messages: int = 0
+    ways: Mapping[str, int] = attrs.field(factory=dict)
+    gone: tuple[int, ...] = ()
+    outside: tuple[int, ...] = ()
+    unproven: Mapping[int, str] = attrs.field(factory=dict)
+    requests: int = 0
+    retries: int = 0
+    seconds: float = 0.0
+
+    @property
+    def refreshed(self) -> int:
+        """Conversations that were new, or have changed."""
+        return self.new + self.changed
+
+    @property
+    def certified(self) -> bool:
+        """Whether each of the conversations was read, and proved complete."""
+        return not self.unproven
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            **{field.name: getattr(self, field.name) for field in attrs.fields(type(self))},
+            "as_of": self.as_of.isoformat(),
+            "ways": dict(self.ways),
+            "gone": list(self.gone),
+            "outside": list(self.outside),
+            "unproven": {str(each): reason for each, reason in self.unproven.items()},
+            "seconds": round(self.seconds, 3),
+            "certified": self.certified,
+        }
+
+
+@attrs.frozen(kw_only=True)
 class SyncProgress:
     """How far a round has come.
 

@@ -17,13 +17,14 @@ from asyncchat.export.questions import Manner
 from asyncchat.export.report import Query
 from asyncchat.export.start import make_second, read_clock
 from asyncchat.export.stopping import RETRY
+from asyncchat.export.syncing.belonging import is_of_time
 from asyncchat.export.syncing.changes import Changes
 from asyncchat.export.syncing.figures import Figures
 from asyncchat.export.syncing.filtering import TRIED, try_filter
 from asyncchat.export.syncing.keeping import Keeping
 from asyncchat.export.syncing.landing import Landing, Manners
 from asyncchat.export.syncing.models import ModelCheck
-from asyncchat.export.syncing.news import changed_second, second_of
+from asyncchat.export.syncing.news import changed_second
 from asyncchat.export.syncing.prune import Prune
 from asyncchat.export.syncing.report import OnChange, SyncReport
 from asyncchat.export.syncing.sample import Sample
@@ -157,6 +158,7 @@ class SyncRound:
             figures=self._figures,
             setbacks=self._setbacks,
             owed=self._kept.state.owed(),
+            unclosed=self._kept.state.spans(),
         )
         counting = self._client.with_options(hooks=[self._figures.on_audit_event])
         sample = Sample(counting, landing, rate=self._settings.audit, seed=self._settings.seed)
@@ -214,9 +216,8 @@ class SyncRound:
         Those that have changed after the time that is closed come with a later round: messages that were written before
         that change might not be visible yet.
         """
-        since, until = make_second(self._query.since), self._landing.manners.until
-        wanted = [row for row in rows if since is None or second_of(row) >= since]
-        await self._updates.apply([row for row in wanted if changed_second(row) <= until])
+        wanted, until = is_of_time(self._query), self._landing.manners.until
+        await self._updates.apply([row for row in rows if wanted(row) and changed_second(row) <= until])
 
     async def _audit(self) -> None:
         """Count some of the conversations that have long been believed, and all of them where one has been caught."""

@@ -78,7 +78,7 @@ class Sample:
         landing = self._landing
         stored = await landing.thread.call(lambda: landing.copy.messages([conversation_id]))
         news = await landing.store(conversation_id, reading, stored[conversation_id])
-        until = None if known is None else complete_until(known, landing.manners.unsettled)
+        until = None if known is None else complete_until(known, landing.unsettled_of(conversation_id))
         old = {row.id for row in reading.rows if until is not None and second_of(row) <= until}
         if old.intersection(news) and await self._is_as(conversation_id, known):
             self._landing.figures.lied.append(conversation_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
 
 import attrs
@@ -16,6 +16,7 @@ from asyncchat.export.work import conversation_in
 
 _VERSION: Final = 1
 _SPANS_KEPT: Final = 20
+_UNCLOSED_KEPT: Final = 10_000
 
 SKEW: Final = 3
 """Seconds that the clocks of two machines may differ by without either having been set."""
@@ -36,6 +37,8 @@ class SyncState:
         fractions: Whether `updated_at` was seen to have hidden fractions of seconds.
         windows: Windows of changes that are owed, each with the model it was asked for by: they could not be read.
         conversations: Conversations whose messages are owed.
+        unclosed: Conversations that a refresh has brought when their last change was not closed, each with the time in
+            which that change says nothing of the messages since its beginning; until a round has looked into them.
         untold: Conversations that have changed, and of which nobody has been told yet.
         doubts: What the report of the export has been made to say of what is owed.
     """
@@ -49,6 +52,7 @@ class SyncState:
     fractions: bool = False
     windows: tuple[tuple[int | None, Span], ...] = ()
     conversations: tuple[int, ...] = ()
+    unclosed: tuple[tuple[int, int, int], ...] = ()
     untold: tuple[int, ...] = ()
     doubts: tuple[str, ...] = ()
 
@@ -90,6 +94,27 @@ class SyncState:
             told = (*told, (math.floor(set_at - lag - SKEW), math.ceil(set_at + SKEW)))
         return attrs.evolve(self, unsettled=_merged(told))
 
+    def settled_at(self, clock: Clock, *, lag: float) -> int:
+        """The second up to which every message is visible, also where the clock was set forward since the last round.
+
+        Args:
+            clock: The server's clock.
+            lag: Seconds after which all is visible.
+        """
+        return math.floor(clock.now - clock.went_on(self) - lag) - SKEW
+
+    def with_unclosed(self, spans: Mapping[int, tuple[int, int]]) -> Self:
+        """The state with these conversations as the unclosed ones; where they are many, the oldest as one time."""
+        ordered = sorted((begin, end, row_id) for row_id, (begin, end) in spans.items())
+        old, kept = ordered[:-_UNCLOSED_KEPT], ordered[-_UNCLOSED_KEPT:]
+        folded = [(old[0][0], max(end for _, end, _ in old))] if old else []
+        unclosed = tuple((row_id, begin, end) for begin, end, row_id in kept)
+        return attrs.evolve(self, unclosed=unclosed, unsettled=_merged([*self.unsettled, *folded]))
+
+    def spans(self) -> dict[int, tuple[int, int]]:
+        """The times of the unclosed conversations."""
+        return {row_id: (begin, end) for row_id, begin, end in self.unclosed}
+
     def owed(self) -> dict[int, str]:
         """Conversations whose messages are owed, each with what is said of it."""
         told = {conversation_in(doubt): doubt for doubt in self.doubts}
@@ -110,8 +135,9 @@ class SyncState:
         try:
             values: dict[str, Any] = json.loads(text)
             windows = tuple((model_id, Span(since, until)) for model_id, since, until in values["windows"])
-            lists = {name: tuple(values[name]) for name in ("conversations", "untold", "doubts")}
+            lists: dict[str, Any] = {name: tuple(values[name]) for name in ("conversations", "untold", "doubts")}
             unsettled = tuple((begin, end) for begin, end in values["unsettled"])
+            lists["unclosed"] = tuple((row_id, begin, end) for row_id, begin, end in values.get("unclosed", ()))
             if values.pop("v") == _VERSION:
                 return cls(**{**values, **lists, "windows": windows, "unsettled": unsettled})
         except (KeyError, TypeError, ValueError):

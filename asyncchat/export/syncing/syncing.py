@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Final, TypeAlias, cast
 
-import anyio
 import attrs
 
 from asyncchat import AsyncClient, ConfigurationError
 from asyncchat.export.destinations.base import Destination
-from asyncchat.export.destinations.choose import choose_destination
 from asyncchat.export.destinations.copy import Copy, Copyable
 from asyncchat.export.exporting import ExportRun
 from asyncchat.export.one_thread import OneThread
@@ -20,6 +18,7 @@ from asyncchat.export.report import ExportReport, Progress, Query
 from asyncchat.export.start import check_seconds, make_query
 from asyncchat.export.stopping import PATIENCE
 from asyncchat.export.syncing.figures import Figures
+from asyncchat.export.syncing.opening import choose_copyable, opened
 from asyncchat.export.syncing.report import OnChange, SyncProgress, SyncReport
 from asyncchat.export.syncing.rounds import Settings, SyncRound
 
@@ -90,14 +89,9 @@ async def sync(
         AsyncChatError: The server refused, or stopped answering. What was committed before is kept.
     """
     try:
-        chosen = choose_destination(destination, format="jsonl", csv_raw=False)
+        chosen = choose_copyable(destination)
     finally:
         del destination  # a URL may hold a password, and a traceback shows the locals of its frames
-    if not isinstance(chosen, Copyable):
-        raise ConfigurationError(
-            f"{chosen.name} is no database: rows in files are not changed, so give sqlite:///FILE, duckdb:///FILE or "
-            "postgresql://HOST/DATABASE"
-        )
     settings = Settings(
         lag=check_seconds(lag, "lag"),
         lookback=check_seconds(lookback, "lookback"),
@@ -107,10 +101,10 @@ async def sync(
         patience=check_seconds(patience, "patience"),
         on_change=on_change,
     )
-    query = make_query(
-        client, format=chosen.format, since=since, until=None, models=models, messages=messages, source=source
-    )
-    return await _Sync(client, chosen, query, settings, observer).run()
+    kind = cast("Destination", chosen).format
+    query = make_query(client, format=kind, since=since, until=None, models=models, messages=messages, source=source)
+    async with opened(chosen) as thread:
+        return await _Sync(client, chosen, thread, query, settings=settings, observer=observer).run()
 
 
 def _check_share(value: float) -> float:
@@ -126,37 +120,33 @@ class _Sync:
         self,
         client: AsyncClient,
         destination: Copyable,
+        thread: OneThread,
         query: Query,
+        *,
         settings: Settings,
         observer: Observe | None,
     ) -> None:
         self._client = client
-        self._copyable = destination
-        self._destination = cast("Destination", destination)
+        self._destination = destination
+        self._thread = thread
         self._query = query
         self._settings = settings
         self._observer = observer
-        self._thread = OneThread(self._destination.name)
 
     async def run(self) -> SyncReport:
         """Export, if that is still to be done, and bring what has changed."""
         exported = None
-        try:
-            copy = await self._thread.call(lambda: self._copyable.copy(self._query))
-            if copy is None:
-                exported = await self._export()
-                copy = await self._thread.call(lambda: self._copyable.copy(self._query))
-            assert copy is not None
-            return await self._round(copy, exported)
-        finally:
-            with anyio.CancelScope(shield=True):  # also what was opened while this was cancelled
-                await self._thread.call(self._destination.close)
-            self._thread.close()
+        copy = await self._thread.call(lambda: self._destination.copy(self._query))
+        if copy is None:
+            exported = await self._export()
+            copy = await self._thread.call(lambda: self._destination.copy(self._query))
+        assert copy is not None
+        return await self._round(copy, exported)
 
     async def _export(self) -> ExportReport:
         run = ExportRun(
             self._client,
-            self._destination,
+            cast("Destination", self._destination),
             self._query,
             lag=self._settings.lag,
             patience=self._settings.patience,

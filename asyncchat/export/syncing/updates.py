@@ -78,6 +78,9 @@ class Updates:
         self._figures.ways.update(each.way.value for each in found)
         self._figures.done += len(rows)
         await self._thread.call(lambda: self._write(found))
+        for each in found:
+            if each.way is not Way.NONE:
+                self._landing.date(each.id, changed_second(each.row))
         if self._check is not None:
             await self._check([each.id for each in found if each.way is Way.RECENT and each.news])
         asked = [each for each in found if each.way in {Way.TAIL, Way.WHOLE}]
@@ -113,7 +116,7 @@ class Updates:
             known,
             held=held.keys(),
             agrees=all(held[row_id] == digest for row_id, digest in told.items()),
-            unsettled=self._manners.unsettled,
+            unsettled=self._landing.unsettled_of(row.id),
             trusts=self._trusts and not self._figures.lied,
         )
         if not self._manners.messages:
