@@ -17,7 +17,7 @@ from cli_run import access, complaint, ended, go_to, invoke, spawn, until
 
 from asyncchat import APIConnectionError, AuthenticationError, RateLimitError
 from asyncchat.cli.render_sync import round_line, sync_stand, sync_summary
-from asyncchat.cli.sync import keep_on
+from asyncchat.cli.repeating import keep_on
 from asyncchat.export import Progress, Query, SyncProgress, SyncReport
 from asyncchat.sandbox import Sandbox
 

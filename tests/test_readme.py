@@ -67,6 +67,7 @@ def test_there_are_blocks() -> None:
         "Export",
         "Export",
         "Export",
+        "Export",
         "Webhooks",
         "Errors",
         "Observability",

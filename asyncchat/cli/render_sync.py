@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from asyncchat.cli.render import Stand, export_stand, many, safe
 
 if TYPE_CHECKING:
+    from asyncchat.cli.from_webhooks import Look
     from asyncchat.export import Progress, SyncProgress, SyncReport
 
 _DOUBTS_SHOWN: Final = 10
@@ -44,6 +45,23 @@ def round_line(report: SyncReport) -> str:
     told = "complete" if report.certified else f"NOT all of it complete ({safe(report.uncertified[0])})"
     lied = f"; {_lied(report)}" if report.lied else ""
     return f"{moment()}  {', '.join(parts)}; {told} as of {report.as_of:%H:%M:%S}{lied}"
+
+
+def look_line(look: Look) -> str:
+    """What came of the events of an inbox, in one line."""
+    if not look.events:
+        return f"{moment()}  no event is due"
+    parts = [
+        many(look.events, "event"),
+        many(look.sum_of("new"), "new conversation"),
+        f"{look.sum_of('changed'):,} changed",
+        many(look.sum_of("messages"), "new message"),
+    ]
+    if look.gone:
+        parts.append(f"{len(look.gone):,} gone")
+    parts.append(many(look.sum_of("requests"), "request"))
+    first = "" if look.certified else f"; {len(look.uncertified):,} NOT done ({safe(look.uncertified[0])})"
+    return f"{moment()}  {', '.join(parts)}{first}"
 
 
 def sync_summary(report: SyncReport) -> str:

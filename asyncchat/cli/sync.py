@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import random
 import re
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import click
 
+from asyncchat.cli.from_webhooks import refuse_rounds, work_off
 from asyncchat.cli.options import Connection, connection_options, opened, take_connection
 from asyncchat.cli.render import safe, show_progress
-from asyncchat.cli.render_sync import moment, round_line, sync_stand, sync_summary
-from asyncchat.cli.running import EndedError, ended_early, run_async
-from asyncchat.cli.wording import wording
-from asyncchat.errors import APIConnectionError, RateLimitError, ServerError
+from asyncchat.cli.render_sync import look_line, moment, round_line, sync_stand, sync_summary
+from asyncchat.cli.repeating import keep_on, run_to_end
 
 if TYPE_CHECKING:
     from asyncchat.export import SyncReport
 
-T = TypeVar("T")
-
 _UNCERTIFIED: Final = 3
-_TEMPORARY: Final = 75  # EX_TEMPFAIL of sysexits.h: later it may go well
-_AWAY: Final = (APIConnectionError, RateLimitError, ServerError)
-_LONGEST: Final = 3_600.0
-"""Seconds between two tries of a server that is away, unless rounds are further apart anyway."""
-_JITTER: Final = 0.1
 _UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+
+class _Told(Protocol):
+    """What is shown of a round."""
+
+    @property
+    def certified(self) -> bool: ...
+
+    @property
+    def uncertified(self) -> tuple[str, ...]: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+R = TypeVar("R", bound=_Told)
 
 
 def _to_seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
@@ -49,6 +54,7 @@ def _to_seconds(context: click.Context, parameter: click.Parameter, value: str |
 @click.command(name="sync")
 @click.argument("destination", metavar="DEST")
 @click.option("--every", callback=_to_seconds, metavar="TIME", help="A round every 30s, 5m, 1h ... until stopped.")
+@click.option("--from-webhooks", metavar="INBOX", help="Bring only what events in this inbox, an SQLite file, tell of.")
 @click.option("--prune", is_flag=True, help="Mark what the server has no more (deleted_at); a request per 1,000 rows.")
 @click.option("--since", metavar="WHEN", help="Only conversations created at or after it: 2025-05-05, or a full time.")
 @click.option("--model", "models", type=int, multiple=True, metavar="ID", help="Only this model. May be repeated.")
@@ -67,15 +73,22 @@ def sync_command(**flags: Any) -> int:
     since the one before, and seldom for more: new messages come with their conversations. However it ends, the same
     command goes on. Exit code 3: something could not be read, and will be in the next round; 75: the server was away.
 
+    With --from-webhooks no round is made: the events that are due are taken out of the inbox, their conversations are
+    brought up to date, and then the events are done. What nobody was notified of comes with the next round.
+
     \b
     Try it:  asyncchat sync sqlite:///chat.db --sandbox
     """  # noqa: D301 - click reads the backspace
     as_json, quiet, every = flags.pop("as_json"), flags.pop("quiet"), flags.pop("every")
+    inbox = flags.pop("from_webhooks")
     connection = take_connection(flags)
+    if inbox is not None:
+        refuse_rounds(flags)
+        show_look = _shows(look_line, quiet=quiet, as_json=as_json)
+        return run_to_end(work_off(connection, flags, inbox, every, show_look))
     if every is not None:
-        show = _silent if quiet else _print_json if as_json else _print_line
-        return _run(_keep_on(connection, flags, every, show))
-    report = _run(_once(connection, flags, silent=quiet or as_json))
+        return run_to_end(_keep_on(connection, flags, every, _shows(round_line, quiet=quiet, as_json=as_json)))
+    report = run_to_end(_once(connection, flags, silent=quiet or as_json))
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))
     elif not quiet:
@@ -83,14 +96,6 @@ def sync_command(**flags: Any) -> int:
     elif not report.certified:
         click.echo(f"asyncchat: not all is proved complete: {safe(report.uncertified[0])}", err=True)
     return 0 if report.certified else _UNCERTIFIED
-
-
-def _run(main: Coroutine[Any, Any, T]) -> T:
-    try:
-        with ended_early("what was committed is kept, the same command goes on"):
-            return run_async(main)
-    except _AWAY as exc:
-        raise EndedError(wording(exc), _TEMPORARY) from None
 
 
 async def _once(connection: Connection, flags: dict[str, Any], *, silent: bool) -> SyncReport:
@@ -106,43 +111,6 @@ async def _keep_on(
     async with opened(connection) as (client, source):
         await keep_on(lambda: _sync(client, flags, source, None), every=every, show=show)
     return 0
-
-
-async def keep_on(
-    run: Callable[[], Awaitable[SyncReport]],
-    *,
-    every: float,
-    show: Callable[[SyncReport], None],
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> None:
-    """Make rounds until cancelled. A server that is away is tried again later and later.
-
-    Args:
-        run: Makes one.
-        every: Seconds from the end of one to the beginning of the next.
-        show: Is given each report.
-        sleep: Waits.
-
-    Raises:
-        AsyncChatError: A failure that waiting does not mend.
-    """
-    failures = 0
-    while True:
-        try:
-            report = await run()
-        except _AWAY as exc:
-            wait = _backoff(every, failures, getattr(exc, "retry_after", None))
-            failures += 1
-            click.echo(f"asyncchat: {moment()} {safe(wording(exc))}: again in {wait:.0f} s", err=True)
-        else:
-            wait, failures = every, 0
-            show(report)
-        await sleep(wait * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311 - spreads load, guards nothing
-
-
-def _backoff(every: float, failures: int, asked: float | None) -> float:
-    longest = max(every, _LONGEST)
-    return max(min(longest, every * 2.0 ** min(failures, 30)), (asked or 0.0) / (1 - _JITTER))
 
 
 async def _sync(client: Any, flags: dict[str, Any], source: str | None, observer: Any) -> SyncReport:
@@ -162,16 +130,14 @@ async def _sync(client: Any, flags: dict[str, Any], source: str | None, observer
     )
 
 
-def _silent(report: SyncReport) -> None:
-    if not report.certified:
-        click.echo(f"asyncchat: {moment()} not all is proved complete: {safe(report.uncertified[0])}", err=True)
+def _shows(line: Callable[[R], str], *, quiet: bool, as_json: bool) -> Callable[[R], None]:
+    """What shows a round in one line, of JSON or as `line` says it; or only what is not complete."""
 
+    def show(report: R) -> None:
+        if not quiet:
+            click.echo(json.dumps(report.to_dict()) if as_json else line(report))
+            sys.stdout.flush()
+        elif not report.certified:
+            click.echo(f"asyncchat: {moment()} not all is proved complete: {safe(report.uncertified[0])}", err=True)
 
-def _print_json(report: SyncReport) -> None:
-    click.echo(json.dumps(report.to_dict()))
-    sys.stdout.flush()
-
-
-def _print_line(report: SyncReport) -> None:
-    click.echo(round_line(report))
-    sys.stdout.flush()
+    return show
