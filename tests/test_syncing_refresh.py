@@ -119,6 +119,25 @@ async def test_one_conversation(box: Sandbox, tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_who_fails_is_told_again(box: Sandbox, tmp_path: Path) -> None:
+    """What nobody could be told of is told by the next sync; a refresh that tells nobody leaves that as it is."""
+    url, told = f"sqlite:///{tmp_path}/chats.db", list[ConversationChange]()
+
+    def fail(_change: ConversationChange) -> None:
+        raise RuntimeError("no")
+
+    async with client_of(box) as chat:
+        await sync(chat, url, **QUICK)
+        wanted = changed_in(box, 10)
+        with pytest.raises(RuntimeError, match="no"):
+            await refresh(chat, url, wanted, **LAG, on_change=fail)
+        assert is_true(url, box)
+        await refresh(chat, url, wanted, **LAG)
+        await sync(chat, url, **QUICK, on_change=told.append)
+    assert {each.id for each in told} == set(wanted)
+
+
+@pytest.mark.asyncio
 async def test_one_that_is_gone(box: Sandbox, database: str) -> None:
     """It is told, and marked with its messages as `sync` marks it; what the copy never had is told only."""
     async with client_of(box) as chat:
