@@ -16,6 +16,7 @@ AsyncChatError
 ├── DecodeError                   the server answered, not in the agreed shape
 ├── WebhookError                  a webhook's body or secret is wrong
 └── ExportError                   an export could not be made or certified
+    └── ExportBusyError           another run writes to its destination
 ```
 
 Errors hold plain data: they can be pickled and copied, with their notes, and hold neither live objects nor the token.
@@ -35,6 +36,7 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "DecodeError",
+    "ExportBusyError",
     "ExportError",
     "InvalidRequestError",
     "NotFoundError",
@@ -239,3 +241,7 @@ class WebhookError(AsyncChatError):
 
 class ExportError(AsyncChatError):
     """An export could not be started, finished or certified."""
+
+
+class ExportBusyError(ExportError):
+    """Another export, sync, refresh or repair writes to the destination just now."""

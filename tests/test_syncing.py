@@ -12,7 +12,7 @@ import pytest
 from database_rows import connection, select
 from test_database_locks import holder
 
-from asyncchat import AsyncClient, Client, ConfigurationError, ExportError
+from asyncchat import AsyncClient, Client, ConfigurationError, ExportBusyError
 from asyncchat import blocking as twins
 from asyncchat.export import ConversationChange, SyncReport, export, sync, verify
 from asyncchat.export.destinations import postgres
@@ -228,7 +228,7 @@ async def test_two_at_once(box: Sandbox, database: str, monkeypatch: pytest.Monk
     async with client_of(box) as chat:
         await sync(chat, database, **QUICK)
         held = holder(database, query=export_query(database, box))
-        with held as process, pytest.raises(ExportError, match=rf"process {process.pid}|session \d+"):
+        with held as process, pytest.raises(ExportBusyError, match=rf"process {process.pid}|session \d+"):
             await sync(chat, database, **QUICK)
         changed(box, 5)
         assert (await sync(chat, database, **QUICK)).certified

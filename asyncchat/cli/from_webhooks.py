@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
@@ -15,8 +14,9 @@ import click
 
 from asyncchat.cli.options import Connection, opened
 from asyncchat.cli.repeating import AWAY, keep_on
+from asyncchat.cli.webhook.look import opened_inbox
 from asyncchat.cli.wording import wording
-from asyncchat.errors import AsyncChatError, ExportError, WebhookError
+from asyncchat.errors import AsyncChatError, ExportBusyError, WebhookError
 
 if TYPE_CHECKING:
     from asyncchat import AsyncClient
@@ -35,7 +35,7 @@ long again for pages that fail. Who ends in any other way gives its events back 
 _UNCERTIFIED: Final = 3
 _OF_ROUNDS: Final = ("prune", "since", "models", "no_messages", "lookback", "audit")
 """Flags of what only a round does."""
-_PASSING: Final = (*AWAY, ExportError, WebhookError)
+_PASSING: Final = (*AWAY, ExportBusyError, WebhookError)
 """What looks go on after: a round that is under way holds the database, and others may hold the inbox."""
 
 Refresh: TypeAlias = "Callable[[Sequence[int]], Awaitable[RefreshReport]]"
@@ -123,7 +123,7 @@ async def work_off(
     from asyncchat.export import PATIENCE  # noqa: PLC0415 - heavy, and not needed for --help
 
     patience = PATIENCE if flags["patience"] is None else flags["patience"]
-    with _inbox_in(path) as inbox:
+    with opened_inbox(path) as inbox:
         async with opened(connection) as (client, source):
             looks = Looks(inbox, _refresher(client, flags, source), patience=patience)
             if every is not None:
@@ -140,17 +140,6 @@ def _refresher(client: AsyncClient, flags: dict[str, Any], source: str | None) -
 
     given = {name: flags[name] for name in ("lag", "patience") if flags[name] is not None}
     return lambda ids: refresh(client, flags["destination"], ids, source=source, **given)
-
-
-@contextlib.contextmanager
-def _inbox_in(path: str) -> Iterator[Inbox]:
-    """The inbox in a file, which must be there."""
-    from asyncchat.webhooks import Inbox  # noqa: PLC0415 - heavy, and not needed for --help
-
-    if not Path(path).is_file():
-        raise click.UsageError(f"there is no inbox {path}")
-    with Inbox(path) as inbox:
-        yield inbox
 
 
 class Looks:
@@ -208,11 +197,9 @@ class Looks:
 
     def _end(self, taken: Sequence[Stored], errors: dict[int, str]) -> None:
         """Say of each event that it is done, or what went wrong."""
-        for each in taken:
-            if each.id in errors:
-                self._inbox.failed(each.id, self._worker, self._now(), errors[each.id])
-            else:
-                self._inbox.done(each.id, self._worker, self._now())
+        self._inbox.done_all([each.id for each in taken if each.id not in errors], self._worker, self._now())
+        for event, error in errors.items():
+            self._inbox.failed(event, self._worker, self._now(), error)
 
 
 def _read(taken: Sequence[Stored]) -> tuple[dict[int, int], dict[int, str]]:

@@ -15,7 +15,8 @@ from asyncchat.cli.from_webhooks import refuse_rounds, work_off
 from asyncchat.cli.options import Connection, connection_options, opened, take_connection
 from asyncchat.cli.render import safe, show_progress
 from asyncchat.cli.render_sync import look_line, moment, round_line, sync_stand, sync_summary
-from asyncchat.cli.repeating import keep_on, run_to_end
+from asyncchat.cli.repeating import AWAY, keep_on, run_to_end
+from asyncchat.errors import ExportBusyError
 
 if TYPE_CHECKING:
     from asyncchat.export import SyncReport
@@ -109,7 +110,9 @@ async def _keep_on(
     connection: Connection, flags: dict[str, Any], every: float, show: Callable[[SyncReport], None]
 ) -> int:
     async with opened(connection) as (client, source):
-        await keep_on(lambda: _sync(client, flags, source, None), every=every, show=show)
+        await keep_on(
+            lambda: _sync(client, flags, source, None), every=every, show=show, passing=(*AWAY, ExportBusyError)
+        )
     return 0
 
 

@@ -37,7 +37,8 @@ def _to_seconds(_context: click.Context, parameter: click.Parameter, value: str 
 
 
 @contextlib.contextmanager
-def _opened(path: str) -> Iterator[Inbox]:
+def opened_inbox(path: str) -> Iterator[Inbox]:
+    """The inbox in a file, which must be there."""
     from asyncchat.webhooks import Inbox  # noqa: PLC0415 - heavy, and not needed for --help
 
     if not Path(path).is_file():
@@ -59,7 +60,7 @@ def _opened(path: str) -> Iterator[Inbox]:
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each, with its body.")
 def list_command(path: str, *, as_json: bool, **which: Any) -> int:
     """List events, in the order in which they came."""
-    with _opened(path) as inbox:
+    with opened_inbox(path) as inbox:
         for stored in inbox.list(**which):
             click.echo(json.dumps(_told(stored)) if as_json else _line(stored))
     return 0
@@ -70,7 +71,7 @@ def list_command(path: str, *, as_json: bool, **which: Any) -> int:
 @click.argument("event_id", type=int, metavar="ID")
 def show_command(path: str, event_id: int) -> int:
     """Show an event as JSON, with its body."""
-    with _opened(path) as inbox:
+    with opened_inbox(path) as inbox:
         stored = inbox.get(event_id)
     if stored is None:
         raise click.UsageError(f"there is no event {event_id}")
@@ -86,7 +87,7 @@ def replay_command(path: str, ids: tuple[int, ...], state: Any) -> int:
     """Let events be handed over once more, by their numbers or all in a state."""
     if bool(ids) == (state is not None):
         raise click.UsageError("give numbers of events, or --state")
-    with _opened(path) as inbox:
+    with opened_inbox(path) as inbox:
         count = inbox.replay(time.time(), ids=ids, state=state)
     click.echo(f"{count:,} will be handed over")
     return 0
@@ -97,7 +98,7 @@ def replay_command(path: str, ids: tuple[int, ...], state: Any) -> int:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def stats_command(path: str, *, as_json: bool) -> int:
     """Tell how the inbox stands."""
-    with _opened(path) as inbox:
+    with opened_inbox(path) as inbox:
         stats = inbox.stats()
     if as_json:
         told = {"states": dict(stats.states), "duplicates": stats.duplicates, "oldest_due": stats.oldest_due}

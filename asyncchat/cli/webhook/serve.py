@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,12 +15,17 @@ from asyncchat.cli.options import Connection, connection_options, opened, take_c
 from asyncchat.cli.render import safe
 from asyncchat.cli.running import Terminated, run_async
 from asyncchat.cli.webhook.look import inbox_option
+from asyncchat.cli.webhook.refreshing import Refresher, make_refresher
 from asyncchat.cli.webhook.targets import Handler, target
 
 if TYPE_CHECKING:
     from asyncchat import AsyncClient
+    from asyncchat.webhooks import Receiver
 
 _TARGETS: Final = ("forward", "command", "jsonl")
+_AT_ONCE: Final = 8
+_TOGETHER: Final = 200
+"""Events that are handed over at once where they share a refresh."""
 
 
 @click.command(name="serve")
@@ -33,6 +38,9 @@ _TARGETS: Final = ("forward", "command", "jsonl")
     "--exec", "command", metavar="CMD", help="Run it for each event, as JSON at its input; exit code 0 takes it."
 )
 @click.option("--jsonl", metavar="FILE", help="Append a line for each event; - is the standard output.")
+@click.option(
+    "--sync", "destination", metavar="DEST", help="Bring the conversation up to date in that database, first."
+)
 @click.option("--refetch", is_flag=True, help="Hand over what the API says of the conversation, not what was posted.")
 @click.option(
     "--event-timeout", default=60.0, show_default=True, type=click.FloatRange(0.1), help="Seconds for an event."
@@ -42,7 +50,7 @@ _TARGETS: Final = ("forward", "command", "jsonl")
 def serve_command(**flags: Any) -> int:
     """Receive notifications at /webhook/SECRET, and at /webhook with the secret in a header.
 
-    What is acknowledged is in the inbox. There it stays if nothing takes it; an event that is not taken comes again,
+    What is acknowledged is in the inbox. There it stays if no flag says what takes it; what is not taken comes again,
     later and later. /health answers while it runs. SIGTERM and SIGINT let what is at work end.
 
     \b
@@ -70,33 +78,52 @@ async def _serve(flags: dict[str, Any], secrets: list[str], connection: Connecti
     from asyncchat.webhooks.aiohttp import serving  # noqa: PLC0415
 
     async with contextlib.AsyncExitStack() as stack:
-        client = await stack.enter_async_context(_client(connection)) if flags["refetch"] else None
+        client = await _client(flags, connection, stack)
         handler = await stack.enter_async_context(target(**{name: flags[name] for name in _TARGETS}))
+        refresher = await _refresher(flags, client, stack)
         receiver = Receiver(
             stack.enter_context(Inbox(flags["path"])),
             secrets=secrets,
             header=flags["header"],
             timeout=flags["event_timeout"],
+            concurrency=_AT_ONCE if refresher is None else _TOGETHER,
             verify="refetch" if flags["refetch"] else None,
             client=client,
         )
-        _hand_over(receiver, handler)
+        _hand_over(receiver, refresher, handler)
         url = await stack.enter_async_context(serving(receiver, flags["host"], flags["port"]))
         click.echo(f"asyncchat: receiving at {url}/webhook/SECRET, kept in {safe(flags['path'])}", err=True)
         await asyncio.Event().wait()
 
 
-def _hand_over(receiver: Any, handler: Handler | None) -> None:
+def _hand_over(receiver: Receiver, refresher: Refresher | None, handler: Handler | None) -> None:
+    """Register what the flags name: the database first, so that it is up to date when the other is told."""
     from asyncchat.webhooks import KeywordNotificationEvent, UnknownEvent  # noqa: PLC0415
 
-    for kind in (KeywordNotificationEvent, UnknownEvent) if handler is not None else ():
-        receiver.on(kind)(handler)
+    if refresher is not None:
+        receiver.on(KeywordNotificationEvent)(refresher)
+    if handler is not None:
+        receiver.on(KeywordNotificationEvent)(handler)
+        receiver.on(UnknownEvent)(handler)
 
 
-@contextlib.asynccontextmanager
-async def _client(connection: Connection) -> AsyncIterator[AsyncClient]:
-    async with opened(connection) as (client, _):
-        yield client
+async def _client(
+    flags: dict[str, Any], connection: Connection, stack: contextlib.AsyncExitStack
+) -> AsyncClient | None:
+    if not flags["refetch"] and flags["destination"] is None:
+        return None
+    client, _ = await stack.enter_async_context(opened(connection))
+    return client
+
+
+async def _refresher(
+    flags: dict[str, Any], client: AsyncClient | None, stack: contextlib.AsyncExitStack
+) -> Refresher | None:
+    if client is None or flags["destination"] is None:
+        return None
+    refresher = await make_refresher(client, flags["destination"], patience=flags["event_timeout"] / 2)
+    stack.push_async_callback(refresher.aclose)
+    return refresher
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from asyncchat import ConfigurationError, ExportError
+from asyncchat import ConfigurationError, ExportBusyError
 
 if os.name == "posix":
     import fcntl
@@ -33,7 +33,7 @@ class FileLock:
 
         Raises:
             ConfigurationError: The file cannot be made.
-            ExportError: Another exporter holds it.
+            ExportBusyError: Another exporter holds it.
         """
         if os.name != "posix":
             return
@@ -45,7 +45,7 @@ class FileLock:
                 holder = os.pread(descriptor, _PID_BYTES, 0).decode(errors="replace")
                 os.close(descriptor)
                 who = f" (process {holder})" if holder.isdigit() else ""
-                raise ExportError(
+                raise ExportBusyError(
                     f"another export{who} is writing to {name}: wait for it, or give another destination"
                 ) from None
             if self._is_current(descriptor):

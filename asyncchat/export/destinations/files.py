@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Self
 
-from asyncchat.errors import ConfigurationError, ExportError
+from asyncchat.errors import ConfigurationError, ExportBusyError
 from asyncchat.export.report import ExportReport
 
 if os.name == "posix":
@@ -97,7 +97,7 @@ class Lock:
         """Lock a folder.
 
         Raises:
-            ExportError: Another process holds it.
+            ExportBusyError: Another process holds it.
         """
         if os.name != "posix":
             return cls(None)
@@ -108,7 +108,7 @@ class Lock:
             holder = _holder(os.fstat(descriptor).st_ino)
             os.close(descriptor)
             who = f" (process {holder})" if holder else ""
-            raise ExportError(
+            raise ExportBusyError(
                 f"another export{who} is writing to {root}: wait for it, or give another folder"
             ) from None
         return cls(descriptor)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from asyncchat import ConfigurationError, ExportError
+from asyncchat import ConfigurationError, ExportBusyError, ExportError
 from asyncchat.export.destinations.columns import Type
 from asyncchat.export.destinations.database import Database
 from asyncchat.export.destinations.store import Store, Values
@@ -153,7 +153,9 @@ class _PostgreSQL(Store):
         else:
             self.execute(f"SET lock_timeout = '{_TABLE_WAIT}'")
             return
-        raise ExportError(f"another export{holder} is writing to {self.name}: wait for it, or give another database")
+        raise ExportBusyError(
+            f"another export{holder} is writing to {self.name}: wait for it, or give another database"
+        )
 
     def _holder(self) -> str:
         pids = self.execute(
