@@ -13,8 +13,9 @@ from export_formats import stored
 from asyncchat import RawRow
 from asyncchat.export import Batch, Query
 from asyncchat.export.destinations.files import read_report
-from asyncchat.export.destinations.folder import STAGING, FolderDestination
+from asyncchat.export.destinations.folder import FolderDestination
 from asyncchat.export.destinations.parts import is_sound
+from asyncchat.export.destinations.staging import STAGING
 from asyncchat.export.report import KINDS
 
 BATCHES = 24

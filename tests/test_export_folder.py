@@ -17,7 +17,7 @@ from export_folders import QUERY, ROWS, WRITTEN, opened, report, rows, write
 
 from asyncchat import ConfigurationError, ExportError
 from asyncchat.export import FORMATS, Batch
-from asyncchat.export.destinations import folder, parts
+from asyncchat.export.destinations import parts, staging
 from asyncchat.export.destinations.files import read_report
 from asyncchat.export.destinations.journal import Journal
 from asyncchat.export.report import KINDS
@@ -139,11 +139,11 @@ def no_folder_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_folder_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "sync_folder", lambda _: None)
+    monkeypatch.setattr(staging, "sync_folder", lambda _: None)
 
 
 def no_manifest_sync(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "write_durably", lambda path, text: path.write_text(text))
+    monkeypatch.setattr(staging, "write_durably", lambda path, text: path.write_text(text))
 
 
 def no_temporary_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,9 @@ from asyncchat import AsyncChatError, ConfigurationError
 from asyncchat.export import Batch, Opened, Query
 from asyncchat.export.destinations import journal
 from asyncchat.export.destinations.files import read_report
-from asyncchat.export.destinations.folder import STAGING, FolderDestination
+from asyncchat.export.destinations.folder import FolderDestination
 from asyncchat.export.destinations.parts import is_sound
+from asyncchat.export.destinations.staging import STAGING
 
 pytestmark = pytest.mark.heavy
 

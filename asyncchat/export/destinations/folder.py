@@ -8,39 +8,24 @@ manifest is a finished export. A kill at any instant leaves something that the n
 from __future__ import annotations
 
 import contextlib
-import json
-import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
 import attrs
 
 from asyncchat.errors import ConfigurationError, ExportError
 from asyncchat.export.destinations.base import Batch, Opened
-from asyncchat.export.destinations.files import (
-    MANIFEST,
-    Lock,
-    find_damage,
-    make_root,
-    read_report,
-    remove_empty,
-    sync_folder,
-    write_durably,
-)
+from asyncchat.export.destinations.files import Lock, find_damage, make_root, read_report, remove_empty
 from asyncchat.export.destinations.folder_contents import FolderContents
 from asyncchat.export.destinations.formats import find_format
 from asyncchat.export.destinations.holding import kinds_held
 from asyncchat.export.destinations.journal import Journal
 from asyncchat.export.destinations.mending import stage_again
 from asyncchat.export.destinations.parts import Parts, in_order, is_sound
+from asyncchat.export.destinations.staging import Staging
 from asyncchat.export.report import KINDS, ExportReport, Part, Query
-
-STAGING: Final = ".asyncchat-partial"
-_JOURNAL: Final = "journal.sqlite3"
-_OLD: Final = "replaced"
 
 
 class FolderDestination:
@@ -61,7 +46,7 @@ class FolderDestination:
         self.format = f"{format}-raw" if csv_raw else format
         self._form = find_format(self.format)
         self._root = root
-        self._staging = root / STAGING
+        self._staging = Staging(root)
         self._made: list[Path] = []
         self._lock: Lock | None = None
         self._is_ours = False
@@ -123,25 +108,25 @@ class FolderDestination:
 
     def _put_in(self, done: ExportReport, kept: Sequence[Part], batches: Sequence[Batch]) -> ExportReport:
         """Put rows into a finished export as further parts, beside those of its parts that are kept: all or nothing."""
-        if (self._staging / _JOURNAL).exists():
+        if self._staging.journal.exists():
             raise ExportError(f"{self._root} holds an unfinished export besides: end that first, or replace it")
-        self._remove_staging()
-        report = stage_again(self._root, self._staging, done, kept, batches)
-        journal = Journal.create(self._staging / _JOURNAL, done.query, report=report)
-        self._sync_names()
-        self._move(journal)
+        self._staging.remove()
+        report = stage_again(self._root, self._staging.path, done, kept, batches)
+        journal = Journal.create(self._staging.journal, done.query, report=report)
+        self._staging.sync()
+        self._staging.move(journal)
         return report
 
     def _journal_of_before(self, *, fresh: bool) -> Journal | None:
         """The journal of an unfinished export; one that only had to be moved is finished on the way."""
         try:
-            journal = Journal.open(self._staging / _JOURNAL) if self._staging.is_dir() else None
+            journal = Journal.open(self._staging.journal) if self._staging.path.is_dir() else None
         except ExportError:
             if fresh:
                 return None
             raise
         if journal is not None and journal.manifest is not None:
-            self._move(journal)
+            self._staging.move(journal)
             return None
         return journal
 
@@ -157,7 +142,7 @@ class FolderDestination:
         if damaged is not None:
             raise ExportError(f"{damaged} is not as the export left it: export anew with fresh=True")
         if self._journal is None:  # else another export is under way, which will replace this one
-            self._remove_staging()
+            self._staging.remove()
         return done
 
     def _go_on(self, journal: Journal) -> Opened:
@@ -165,36 +150,31 @@ class FolderDestination:
         parts = journal.parts
         known = {part.file for part in parts}
         for kind in kinds_held(journal.query):
-            (self._staging / kind).mkdir(exist_ok=True)  # where the power failed just after the journal was made
-            for path in (self._staging / kind).iterdir():
+            (self._staging.path / kind).mkdir(exist_ok=True)  # where the power failed just after the journal was made
+            for path in (self._staging.path / kind).iterdir():
                 if f"{kind}/{path.name}" not in known:
                     path.unlink()
-        self._sync_names()
+        self._staging.sync()
         for part in parts:
-            if not is_sound(self._staging, part):
+            if not is_sound(self._staging.path, part):
                 raise ExportError(
-                    f"{self._staging / part.file} is not as the export left it: export anew with fresh=True"
+                    f"{self._staging.path / part.file} is not as the export left it: export anew with fresh=True"
                 )
         counts = Counter(part.file.split("/")[0] for part in parts)
-        self._parts, self._is_ours = Parts(self._staging, self._form, counts), True
+        self._parts, self._is_ours = Parts(self._staging.path, self._form, counts), True
         return Opened(marks=journal.marks)
 
     def _begin(self, query: Query) -> None:
         if self._journal is not None:
             self._journal.close()
-        self._remove_staging()
+        self._staging.remove()
         self._is_ours = True
-        self._staging.mkdir()
+        self._staging.path.mkdir()
         for kind in kinds_held(query):
-            (self._staging / kind).mkdir()
-        self._journal = Journal.create(self._staging / _JOURNAL, query)
-        self._sync_names()
-        self._parts = Parts(self._staging, self._form, {})
-
-    def _sync_names(self) -> None:
-        """Make the way to the journal and the parts durable: what they hold is worth nothing without."""
-        sync_folder(self._staging)
-        sync_folder(self._root)
+            (self._staging.path / kind).mkdir()
+        self._journal = Journal.create(self._staging.journal, query)
+        self._staging.sync()
+        self._parts = Parts(self._staging.path, self._form, {})
 
     # ---- writing
 
@@ -228,7 +208,7 @@ class FolderDestination:
             _compare(report)
             journal.finish(report)
             self._journal = self._parts = None
-            self._move(journal)
+            self._staging.move(journal)
         return report
 
     def close(self) -> None:
@@ -240,7 +220,7 @@ class FolderDestination:
                 is_empty = self._is_ours and not self._journal.parts
                 self._journal.close()
                 if is_empty:
-                    self._remove_staging()
+                    self._staging.remove()
         self._parts, self._journal, self._is_ours = None, None, False
         if self._lock is not None:  # else what was made may be another export's by now
             remove_empty(self._made)
@@ -258,45 +238,6 @@ class FolderDestination:
             parts.abandon()
             self._parts = None
             raise
-
-    # ---- moving
-
-    def _move(self, journal: Journal) -> None:
-        """Put a whole export in the place of what is there. Each step may be the last, and is done again then."""
-        text = json.dumps(journal.manifest, indent=2) + "\n"  # ASCII: a server's words may hold lone surrogates
-        kinds = kinds_held(journal.query)
-        journal.close()
-        place = self._root / MANIFEST
-        if not place.exists() or place.read_bytes() != text.encode():
-            write_durably(self._staging / MANIFEST, text)
-            place.unlink(missing_ok=True)
-            sync_folder(self._root)  # else the old one might be found beside what it does not speak of
-            old = self._staging / _OLD
-            old.mkdir(exist_ok=True)
-            for kind in KINDS:
-                self._replace(kind, kinds, old)
-            sync_folder(old)
-            sync_folder(self._root)
-            (self._staging / MANIFEST).rename(place)
-        sync_folder(self._root)
-        self._remove_staging()
-
-    def _replace(self, kind: str, kinds: Sequence[str], old: Path) -> None:
-        """Take the old folder of a kind away, and put the new one in its place, if there is one."""
-        new, place = self._staging / kind, self._root / kind
-        if kind in kinds and not new.exists():  # it was moved before a kill
-            return
-        if place.exists():
-            place.rename(old / kind)
-        if kind in kinds:
-            new.rename(place)
-
-    def _remove_staging(self) -> None:
-        """Remove what is unfinished; the journal goes first, so that nothing half removed is taken for an export."""
-        if self._staging.exists():
-            (self._staging / _JOURNAL).unlink(missing_ok=True)
-            sync_folder(self._staging)
-            shutil.rmtree(self._staging)
 
 
 def _another(what: str, known: Query, query: Query) -> ConfigurationError:
