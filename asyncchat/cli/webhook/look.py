@@ -59,7 +59,7 @@ def opened_inbox(path: str) -> Iterator[Inbox]:
 @click.option("--most", type=click.IntRange(min=1), default=100, show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each, with its body.")
 def list_command(path: str, *, as_json: bool, **which: Any) -> int:
-    """List events, in the order in which they came."""
+    """List events, in the order in which they came: number, time, state, how often, conversation and keyword."""
     with opened_inbox(path) as inbox:
         for stored in inbox.list(**which):
             click.echo(json.dumps(_told(stored)) if as_json else _line(stored))
@@ -112,11 +112,25 @@ def stats_command(path: str, *, as_json: bool) -> int:
 
 
 def _line(stored: Stored) -> str:
-    text = safe(stored.body.decode("utf-8", "replace").replace("\n", " "))
-    shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "\u2026"
     came = datetime.fromtimestamp(stored.received_at, UTC)
     error = f"  ({safe(' '.join(stored.error.split()))})" if stored.error else ""
-    return f"{stored.id:>8}  {came:%Y-%m-%d %H:%M:%S}  {stored.state:<8}  {stored.count:>4}x  {shown}{error}"
+    what = safe(_summary(stored.body))
+    shown = what if len(what) <= _SHOWN else what[: _SHOWN - 1] + "\u2026"
+    return f"{stored.id:>7} {came:%Y-%m-%d %H:%M:%S} {stored.state:<8} {stored.count:>4}x {shown}{error}"
+
+
+def _summary(body: bytes) -> str:
+    """What a body is about, in a few words; its beginning where it is no event."""
+    from asyncchat import WebhookError  # noqa: PLC0415 - heavy, and not needed for --help
+    from asyncchat.webhooks import KeywordNotificationEvent, parse_event  # noqa: PLC0415
+
+    try:
+        event = parse_event(body)
+    except WebhookError:
+        return body.decode("utf-8", "replace").replace("\n", " ")
+    if isinstance(event, KeywordNotificationEvent):
+        return f"{event.payload.id} {event.payload.keyword}"
+    return event.event
 
 
 def _told(stored: Stored) -> dict[str, Any]:
