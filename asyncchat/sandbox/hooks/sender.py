@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from asyncchat.sandbox.hooks.notices import Campaign, Notice
 
 _GOOD: Final = range(200, 300)
+_MOST_DOUBLINGS: Final = 60
 _DIFFERENT: Final = 1_000  # conversations that are notified of, in turn
 
 
@@ -98,7 +99,7 @@ def pauses(campaign: Campaign) -> Iterator[float]:
     """Seconds before each attempt at one notice."""
     yield 0.0
     for number in range(campaign.attempts - 1):
-        yield campaign.backoff * 2**number
+        yield campaign.backoff * 2.0 ** min(number, _MOST_DOUBLINGS)
 
 
 async def send_from(store: Store, campaign: Campaign, seed: int) -> WebhookReport:
