@@ -116,17 +116,22 @@ class HandOver:
         free = self._concurrency - len(self._working)
         if free <= 0 or not self._handlers.has_handlers:
             return _LONGEST_WAIT  # whoever has done wakes
-        due = await asyncio.to_thread(self._inbox.next_due, self._now())
-        wait = _LONGEST_WAIT if due is None else min(_LONGEST_WAIT, due - self._now())
-        if wait > 0:
-            return wait
-        lease = self._timeout * _LEASE
-        taken = await asyncio.to_thread(self._inbox.take, self._worker, self._now(), most=free, lease=lease)
+        taken, wait = await asyncio.to_thread(self._due, free)
         for stored in taken:
             task = asyncio.ensure_future(self._hand_over(stored))
             self._working.add(task)
             task.add_done_callback(self._has_done)
-        return 0.0 if taken else _LEAST_WAIT
+        return wait
+
+    def _due(self, most: int) -> tuple[list[Stored], float]:
+        """Events that are due, taken, and how long to wait for more; looking alone writes nothing."""
+        now = self._now()
+        due = self._inbox.next_due(now)
+        wait = _LONGEST_WAIT if due is None else min(_LONGEST_WAIT, due - now)
+        if wait > 0:
+            return [], wait
+        taken = self._inbox.take(self._worker, now, most=most, lease=self._timeout * _LEASE)
+        return taken, 0.0 if taken else _LEAST_WAIT
 
     def _has_done(self, task: asyncio.Task[None]) -> None:
         self._working.discard(task)
