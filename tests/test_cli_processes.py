@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -181,3 +182,24 @@ def test_a_port_in_use() -> None:
 def test_a_host_that_is_none() -> None:
     """An address that is not this machine's is one line."""
     assert "cannot listen on 192.0.2.1:0" in complaint(ended(spawn("sandbox", "--host", "192.0.2.1", "--port", 0)), 1)
+
+
+LOOPS = """
+import asyncio, sys
+from asyncchat.cli.running import run_async
+if sys.argv[1] == "missing":
+    sys.modules["uvloop"] = None
+
+async def kind():
+    return type(asyncio.get_running_loop()).__module__
+
+print(run_async(kind()))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
+@pytest.mark.parametrize(("which", "kind"), [("there", "uvloop"), ("missing", "asyncio.unix_events")])
+def test_uvloop(which: str, kind: str) -> None:
+    """Commands run on uvloop where it is installed."""
+    done = ended(spawn(which, program=LOOPS))
+    assert (done.code, done.out) == (0, f"{kind}\n"), done

@@ -80,10 +80,19 @@ def test_jupyter(box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 UVLOOP = """
-import asyncio, os, signal, uvloop
+import asyncio, os, signal, sys
 from asyncchat import Client
 
-asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+class Own(asyncio.DefaultEventLoopPolicy):
+    pass
+
+if sys.argv[1] == "own":
+    asyncio.set_event_loop_policy(Own())
+elif sys.argv[1] == "missing":
+    sys.modules["uvloop"] = None
+elif sys.argv[1] == "policy":
+    import uvloop
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 kinds = set()
 with Client(hooks=[lambda _: kinds.add(type(asyncio.get_running_loop()).__module__)]) as chat:
     print(len(list(chat.conversations.list(per_page=7))), chat.models.list().count(), *kinds)
@@ -102,6 +111,10 @@ with Client(hooks=[lambda _: kinds.add(type(asyncio.get_running_loop()).__module
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
-def test_uvloop(box: Sandbox) -> None:
-    """With uvloop's policy the client's loop is one of uvloop: reads, an interrupt, a fork."""
-    assert run(UVLOOP, box=box).stdout == "60 5 uvloop\ninterrupted 5\nforked 5 5\n"
+@pytest.mark.parametrize(
+    ("which", "kind"),
+    [("none", "uvloop"), ("policy", "uvloop"), ("own", "asyncio.unix_events"), ("missing", "asyncio.unix_events")],
+)
+def test_uvloop(box: Sandbox, which: str, kind: str) -> None:
+    """It is of uvloop where that is installed, unless the program has its own policy: reads, an interrupt, a fork."""
+    assert run(UVLOOP, which, box=box).stdout == f"60 5 {kind}\ninterrupted 5\nforked 5 5\n"

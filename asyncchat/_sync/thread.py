@@ -31,6 +31,15 @@ def await_item(queue: SimpleQueue[Any]) -> Any:
             return queue.get(timeout=GRACE)
 
 
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    if type(asyncio.get_event_loop_policy()) is asyncio.DefaultEventLoopPolicy:
+        with contextlib.suppress(ImportError):
+            import uvloop  # noqa: PLC0415 - an extra, and heavy
+
+            return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
 def closed(noun: str) -> ConfigurationError:
     """What a call gets of a client, or what else it is, that is closed."""
     return ConfigurationError(f"this {noun} is closed: make a new one, or stay inside `with`")
@@ -147,7 +156,8 @@ class Call(Generic[R]):
 class LoopThread:
     """A daemon thread with an event loop, and a resident that is entered and left in one task of it.
 
-    The loop is of the kind that the program's event loop policy makes.
+    The loop is one of uvloop where that is installed (the extra speed), or of the kind that a policy makes which the
+    program has set.
 
     Args:
         resident: A client, or what else lives in it.
@@ -232,7 +242,7 @@ class LoopThread:
 
     def _main(self) -> None:
         try:
-            self.loop = loop = asyncio.new_event_loop()  # here, where no signal interrupts it
+            self.loop = loop = _new_event_loop()  # here, where no signal interrupts it
         except BaseException as exc:  # noqa: BLE001 - raised by start
             self._made.put(exc)
             return
