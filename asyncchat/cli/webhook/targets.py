@@ -11,12 +11,12 @@ import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import click
 
 from asyncchat.cli.render import safe
+from asyncchat.cli.webhook.lines import Lines
 
 if TYPE_CHECKING:
     from asyncchat.webhooks import KeywordNotificationEvent, UnknownEvent
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Handler: TypeAlias = Callable[[Any], Awaitable[None] | None]
 _SHOWN: Final = 200
+_BEGIN: Final = b'{"event": "'
+"""How every line begins."""
 
 
 class FailedError(Exception):
@@ -55,21 +57,20 @@ async def target(*, jsonl: str | None, forward: str | None, command: str | None)
 @contextlib.contextmanager
 def _lines(name: str) -> Iterator[Handler]:
     """What appends an event to a file, durably."""
-    with contextlib.ExitStack() as stack:
-        file = sys.stdout.buffer
-        if name != "-":
-            try:
-                file = stack.enter_context(Path(name).open("ab", buffering=0))
-            except OSError as exc:
-                raise click.UsageError(f"{name} cannot be written ({exc.strerror})") from None
+    if name == "-":
+        yield _print
+        return
+    try:
+        lines = Lines(name, begin=_BEGIN)
+    except OSError as exc:
+        raise click.UsageError(f"{name} cannot be written ({exc.strerror})") from None
+    with contextlib.closing(lines):
+        yield lambda event: lines.write(_as_line(event))
 
-        def write(event: Event) -> None:
-            file.write(_as_line(event))
-            file.flush()
-            if file is not sys.stdout.buffer:
-                os.fsync(file.fileno())
 
-        yield write
+def _print(event: Event) -> None:
+    sys.stdout.buffer.write(_as_line(event))
+    sys.stdout.buffer.flush()
 
 
 class Command:
