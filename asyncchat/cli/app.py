@@ -12,14 +12,8 @@ from typing import Final
 import click
 
 from asyncchat import __version__
-from asyncchat.cli.doctor import doctor_command
-from asyncchat.cli.export import export_command
-from asyncchat.cli.render import safe
-from asyncchat.cli.running import EndedError, Terminated
-from asyncchat.cli.sandbox import sandbox_command
-from asyncchat.cli.sync import sync_command
-from asyncchat.cli.verify import verify_command
-from asyncchat.cli.webhook import webhook_command
+from asyncchat.cli.commands import Families, Home
+from asyncchat.cli.ending import EndedError, Terminated
 from asyncchat.cli.wording import wording
 from asyncchat.errors import AsyncChatError, ConfigurationError
 
@@ -27,7 +21,35 @@ FAILED: Final = 1
 USAGE: Final = 2
 
 
+HOMES: Final = {
+    "doctor": Home(
+        "asyncchat.cli.doctor", "doctor_command", "Check settings, server, token and clock, and what to change."
+    ),
+    "export": Home(
+        "asyncchat.cli.export",
+        "export_command",
+        "Export models, conversations and messages to DEST, and prove that nothing is missing.",
+    ),
+    "sandbox": Home(
+        "asyncchat.cli.sandbox", "sandbox_command", "Serve the whole API with made-up chats, until Ctrl-C."
+    ),
+    "sync": Home(
+        "asyncchat.cli.sync",
+        "sync_command",
+        "Bring the database DEST up to date with the server; the first time, export everything into it.",
+    ),
+    "verify": Home(
+        "asyncchat.cli.verify",
+        "verify_command",
+        "Check the export in DEST against the server: is a row missing, or one there that the server has not?",
+    ),
+    "webhook": Home("asyncchat.cli.webhook", "webhook_command", "Receive keyword notifications, and lose none."),
+}
+
+
 @click.group(
+    cls=Families,
+    homes=HOMES,
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
     subcommand_metavar="COMMAND [ARGS]...",
@@ -45,14 +67,6 @@ def cli(context: click.Context) -> int:
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
     return USAGE  # when no command's own code comes after it
-
-
-cli.add_command(doctor_command)
-cli.add_command(export_command)
-cli.add_command(sandbox_command)
-cli.add_command(sync_command)
-cli.add_command(verify_command)
-cli.add_command(webhook_command)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -86,6 +100,8 @@ def _invoke(arguments: Sequence[str]) -> int:
 
 
 def _tell(message: str, code: int) -> int:
+    from asyncchat.cli.render import safe  # noqa: PLC0415 - heavier than all of a help
+
     with contextlib.suppress(OSError):  # nobody listens
         click.echo(f"asyncchat: {safe(' '.join(message.split()))}", err=True)
     return code

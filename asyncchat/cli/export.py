@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asyncchat.cli.ending import EndedError, ended_early
 from asyncchat.cli.options import Connection, connection_options, opened, take_connection
 from asyncchat.cli.render import export_stand, show_progress, summary, where_it_is_told
-from asyncchat.cli.running import EndedError, ended_early, run_async
+from asyncchat.cli.running import run_async
 from asyncchat.cli.wording import wording
 from asyncchat.errors import APIConnectionError, RateLimitError, ServerError
 

@@ -9,9 +9,10 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from asyncchat.cli.ending import EndedError, ended_early
 from asyncchat.cli.render import safe
 from asyncchat.cli.render_sync import moment
-from asyncchat.cli.running import EndedError, ended_early, run_async
+from asyncchat.cli.running import run_async
 from asyncchat.cli.wording import wording
 from asyncchat.errors import APIConnectionError, AsyncChatError, RateLimitError, ServerError
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asyncchat.cli.ending import ended_early
 from asyncchat.cli.options import Connection, connection_options, opened, take_connection
 from asyncchat.cli.render import show_progress, verdict, verify_stand
-from asyncchat.cli.running import ended_early, run_async
+from asyncchat.cli.running import run_async
 
 if TYPE_CHECKING:
     from asyncchat.export import VerifyReport

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from asyncchat.cli.ending import Terminated
 from asyncchat.cli.options import Connection, connection_options, opened, take_connection
 from asyncchat.cli.render import safe
-from asyncchat.cli.running import Terminated, run_async
+from asyncchat.cli.running import run_async
 from asyncchat.cli.webhook.look import inbox_option
 from asyncchat.cli.webhook.refreshing import Refresher, make_refresher
 from asyncchat.cli.webhook.targets import Handler, target
