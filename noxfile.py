@@ -77,14 +77,6 @@ def large(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure: ratios in one run, no verdict."""
-    session.install(".[all]")
-    session.run("python", "benchmarks/import_time.py")
-    session.run("python", "benchmarks/transport.py")
-    session.run("python", "benchmarks/hooks.py")
-    session.run("python", "benchmarks/sync.py")
-    session.run("python", "benchmarks/databases.py")
-    session.run("python", "benchmarks/destinations.py")
-    for what in ("raw", "depth", "memory", "verify"):
-        session.run("python", "benchmarks/export.py", what)
-    session.run("python", "benchmarks/sandbox.py", *session.posargs)
+    """Measure all, or what is named: ratios in one run, no verdict."""
+    session.install(".[all]", *group("bench"))
+    session.run("python", "-m", "benchmarks", *session.posargs)

@@ -1,219 +1,158 @@
-"""What a row costs in each database, beside a loop written by hand for the library's quickest way in.
+"""What a row costs in each database and in Parquet, beside a loop by hand for the library's quickest way in.
 
-Both write the same rows into tables with the same columns and key, in transactions of the same size. Candidates take
-turns, and the best of each counts. PostgreSQL runs in a server of the benchmark's own, if one is installed.
+Both write the same rows from memory, into tables with the same columns and key, in transactions of the same size, and
+take turns. PostgreSQL runs in a server of the benchmark's own, if one is installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import resource
-import sqlite3
+import functools
+import itertools
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final
 
-import duckdb
-import msgspec
+import attrs
 import psycopg
-import pyarrow as pa
 
-from asyncchat import RawRow
-from asyncchat.export import ExportReport, Query
-from asyncchat.export.destinations.base import Batch
+from asyncchat.export import Batch, Destination, ExportReport, Query
+from asyncchat.export.destinations.folder import FolderDestination
 from asyncchat.export.destinations.urls import make_database
+from benchmarks.kit.chart import Bars
+from benchmarks.kit.costs import peak_memory
+from benchmarks.kit.figures import Spread, ratio
+from benchmarks.kit.output import Record, Result
+from benchmarks.kit.rounds import take_turns
+from benchmarks.kit.rows import OWNED, START, batches
+from benchmarks.write_by_hand import COMMIT, Loop, duckdb_loop, parquet_loop, postgres_loop, sqlite_loop
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 from postgres_server import NotInstalledError, running_server
 
-ROUNDS: Final = 3
-BLOCK: Final = 10_000
-COMMIT: Final = 50_000
-OWNED: Final = 20
-"""Messages of one conversation: so many come in a batch."""
-
 QUERY: Final = Query(source="b", format="b", since=None, until=None, model_ids=(), messages=True)
-ZONE: Final = timezone(timedelta(hours=7))
-START: Final = datetime(2025, 5, 5, 10, tzinfo=ZONE)
-COLUMNS: Final = "id, conversation_id, seq, sender, message, created_at, created_at_offset, extra"
-TABLE: Final = "id {0} PRIMARY KEY, conversation_id {0}, seq {1}, sender {1}, message {1}, created_at {2}, "
-MORE: Final = "created_at_offset {1}, extra {1}"
-
-Loop: TypeAlias = Callable[[str, Sequence[Batch]], None]
-decode: Final = msgspec.json.Decoder().decode
 
 
-def message(number: int) -> RawRow:
-    """A message of usual length."""
-    moment = START + timedelta(seconds=number)
-    row = {
-        "id": number,
-        "seq": f"01HX{number:022}",
-        "sender": "user",
-        "message": f"Good morning, order {number} has not come yet. Can you tell me where it is? " * 2,
-        "created_at": moment.strftime("%Y-%m-%dT%H:%M:%S%z"),
+@attrs.frozen
+class Way:
+    """Somewhere to write rows to, by the destination and by hand.
+
+    Attributes:
+        make: Opens the destination at a place.
+        loop: Writes them there by hand.
+        place: Gives a new place.
+    """
+
+    make: Callable[[str], Destination]
+    loop: Loop
+    place: Callable[[], str]
+
+
+def _database(url: str) -> Destination:
+    made = make_database(url)
+    assert made is not None
+    return made
+
+
+def _parquet(folder: str) -> Destination:
+    return FolderDestination(Path(folder), format="parquet")
+
+
+def ways(folder: str) -> dict[str, Way]:
+    """What needs no server."""
+    numbers = itertools.count()
+    return {
+        "SQLite": Way(_database, sqlite_loop, lambda: f"sqlite:///{folder}/{next(numbers)}.db"),
+        "DuckDB": Way(_database, duckdb_loop, lambda: f"duckdb:///{folder}/{next(numbers)}.db"),
+        "Parquet": Way(_parquet, parquet_loop, lambda: f"{folder}/{next(numbers)}"),
     }
-    return RawRow(id=number, created_at=moment, json=msgspec.json.encode(row))
 
 
-def batches(count: int) -> Iterator[Batch]:
-    """Messages by conversation."""
-    for first in range(0, count, OWNED):
-        yield Batch(kind="messages", rows=list(map(message, range(first, first + OWNED))), conversation_id=first)
+@contextlib.contextmanager
+def postgres() -> Iterator[Way]:
+    """A server of PostgreSQL.
+
+    Raises:
+        NotInstalledError: There is none.
+    """
+    numbers = itertools.count()
+    with running_server() as server, psycopg.connect(server.url(), autocommit=True) as connection:
+
+        def place() -> str:
+            name = f"b{next(numbers)}"
+            connection.execute(f"CREATE DATABASE {name}".encode())
+            return server.url(name)
+
+        yield Way(_database, postgres_loop, place)
 
 
-def values(block: Sequence[Batch]) -> list[tuple[Any, ...]]:
-    """What a script would make of rows."""
-    rows = []
-    for batch in block:
-        for raw in batch.rows:
-            row = decode(raw.json)
-            sent = row["created_at"]
-            moment = raw.created_at.astimezone(UTC)
-            line = (raw.id, batch.conversation_id, row["seq"], row["sender"], row["message"], moment, sent[19:], None)
-            rows.append(line)
-    return rows
+def measure(way: Way, work: Sequence[Batch], rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Seconds of "ours" until the last commit, and of what comes after it; of the loop "by hand"."""
+    turns = {"ours": functools.partial(_ours, way, work), "by hand": functools.partial(_by_hand, way, work)}
+    return take_turns(turns, rounds)
 
 
-def blocks(work: Sequence[Batch]) -> Iterator[tuple[list[tuple[Any, ...]], bool]]:
-    """Rows by the block, and whether a transaction ends after it."""
-    step = BLOCK // OWNED
-    for at in range(0, len(work), step):
-        yield values(work[at : at + step]), (at + step) * OWNED % COMMIT == 0 or at + step >= len(work)
-
-
-# ---- by hand
-
-
-def sqlite_loop(url: str, work: Sequence[Batch]) -> None:
-    """Many rows in large transactions."""
-    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -32768")
-        connection.execute(f"CREATE TABLE messages ({(TABLE + MORE).format('INTEGER', 'TEXT', 'TEXT')})")
-        for rows, is_last in blocks(work):
-            if not connection.in_transaction:
-                connection.execute("BEGIN")
-            texts = ((*row[:5], row[5].replace(tzinfo=None).isoformat(" "), *row[6:]) for row in rows)
-            connection.executemany("INSERT OR REPLACE INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", texts)
-            if is_last:
-                connection.execute("COMMIT")
-
-
-def duckdb_loop(url: str, work: Sequence[Batch]) -> None:
-    """Arrow tables."""
-    kinds = [pa.int64(), pa.int64(), *[pa.string()] * 3, pa.timestamp("us", "UTC"), pa.string(), pa.string()]
-    with contextlib.closing(duckdb.connect(url.removeprefix("duckdb:///"))) as connection:
-        connection.execute(f"CREATE TABLE messages ({(TABLE + MORE).format('BIGINT', 'VARCHAR', 'TIMESTAMPTZ')})")
-        connection.execute("BEGIN")
-        for rows, is_last in blocks(work):
-            arrays = [pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
-            connection.register("rows", pa.table(arrays, COLUMNS.split(", ")))
-            connection.execute("INSERT OR REPLACE INTO messages SELECT * FROM rows")
-            connection.unregister("rows")
-            if is_last:
-                connection.execute("COMMIT")
-                connection.execute("BEGIN")
-
-
-def postgres_loop(url: str, work: Sequence[Batch]) -> None:
-    """COPY into a temporary table, and from there into the real one."""
-    changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS.split(", ")[1:])
-    with psycopg.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute(f"CREATE TABLE messages ({(TABLE + MORE).format('bigint', 'text', 'timestamptz')})".encode())
-        cursor.execute("CREATE TEMPORARY TABLE rows (LIKE messages)")
-        for rows, is_last in blocks(work):
-            with cursor.copy("COPY rows FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-            cursor.execute(
-                f"INSERT INTO messages SELECT * FROM rows ON CONFLICT (id) DO UPDATE SET {changes}".encode()  # noqa: S608
-            )
-            cursor.execute("TRUNCATE rows")
-            if is_last:
-                connection.commit()
-
-
-# ---- ours
-
-
-def ours(url: str, work: Sequence[Batch]) -> None:
-    """The destination, up to its last commit."""
-    destination = make_database(url)
-    assert destination is not None
+def _ours(way: Way, work: Sequence[Batch]) -> tuple[float, float]:
+    began = time.perf_counter()
+    destination = way.make(way.place())
     destination.open(QUERY, fresh=False)
     for number, batch in enumerate(work, 1):
         destination.write(batch)
         if number * OWNED % COMMIT == 0 or number == len(work):
             destination.commit([str(number)])
-    destination.close()
+    written = time.perf_counter()
+    _finish(destination, len(work) * OWNED)
+    return written - began, time.perf_counter() - written
 
 
-def finish(url: str, count: int) -> None:
+def _finish(destination: Destination, count: int) -> None:
     """What comes after the last commit: counting, indexes, full-text search."""
-    destination = make_database(url)
-    assert destination is not None
-    destination.open(QUERY, fresh=False)
-    report = ExportReport(
-        destination=url,
-        query=QUERY,
-        as_of=START,
-        rows={"models": 0, "conversations": 0, "messages": count},
-        parts=(),
-        certificates={},
-    )
+    rows = {"models": 0, "conversations": 0, "messages": count}
+    report = ExportReport(destination="b", query=QUERY, as_of=START, rows=rows, parts=(), certificates={})
     destination.finish(report)
     destination.close()
 
 
-def microseconds(work: Callable[[], None], count: int) -> float:
-    """Time of a row."""
+def _by_hand(way: Way, work: Sequence[Batch]) -> tuple[float, float]:
+    place = way.place()
     began = time.perf_counter()
-    work()
-    return (time.perf_counter() - began) / count * 1e6
+    way.loop(place, work)
+    return time.perf_counter() - began, 0.0
 
 
-def compare(name: str, make_url: Callable[[], str], loop: Loop, count: int) -> None:
-    """Print what a row costs both ways."""
-    work = list(batches(count))
-    hand, own, end = [], [], []
-    for _ in range(ROUNDS):
-        hand.append(microseconds(lambda: loop(make_url(), work), count))
-        url = make_url()
-        own.append(microseconds(lambda url=url: ours(url, work), count))  # type: ignore[misc]
-        end.append(microseconds(lambda url=url: finish(url, count), count))  # type: ignore[misc]
-    ratio = min(hand) / min(own)
-    print(f"{name:<12}{min(own):>8.2f} us a row{min(hand):>8.2f} by hand{ratio:>7.2f} ratio{min(end):>8.2f} at the end")
+def record_of(name: str, taken: Mapping[str, Sequence[tuple[float, float]]], count: int) -> Record:
+    """A line of the table."""
+    hand, ours = ([wall for wall, _ in taken[way]] for way in ("by hand", "ours"))
+    return {
+        "where": name,
+        "us/row": Spread.of(wall / count * 1e6 for wall in ours),
+        "by hand": Spread.of(wall / count * 1e6 for wall in hand),
+        "ratio": ratio(hand, ours),
+        "at the end": Spread.of(end / count * 1e6 for _, end in taken["ours"]),
+    }
 
 
-def main() -> None:
-    """Print a line for each database."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of this benchmark."""
     parser.add_argument("--rows", type=int, default=100_000)
-    count = parser.parse_args().rows
-    numbers = iter(range(1_000))
+    parser.add_argument("--rounds", type=int, default=3)
+
+
+def run(given: argparse.Namespace) -> Result:
+    """Measure each of them."""
+    work, notes = list(batches(given.rows)), []
     with tempfile.TemporaryDirectory() as folder:
-        compare("SQLite", lambda: f"sqlite:///{folder}/{next(numbers)}.db", sqlite_loop, count)
-        compare("DuckDB", lambda: f"duckdb:///{folder}/{next(numbers)}.db", duckdb_loop, count)
+        taken = {name: measure(way, work, given.rounds) for name, way in ways(folder).items()}
     try:
-        with running_server() as server, psycopg.connect(server.url(), autocommit=True) as connection:
-
-            def database() -> str:
-                name = f"b{next(numbers)}"
-                connection.execute(f"CREATE DATABASE {name}".encode())
-                return server.url(name)
-
-            compare("PostgreSQL", database, postgres_loop, count)
+        with postgres() as way:
+            taken["PostgreSQL"] = measure(way, work, given.rounds)
     except NotInstalledError as exc:
-        print(f"PostgreSQL  {exc}")
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB, with all rows in it")
-
-
-if __name__ == "__main__":
-    main()
+        notes.append(f"PostgreSQL is left out: {exc}")
+    records = [record_of(name, costs, given.rows) for name, costs in taken.items()]
+    notes.append(f"peak memory {peak_memory():.0f} MiB, with all rows in it")
+    chart = Bars("rows a second over a loop by hand", {each["where"]: each["ratio"] for each in records})
+    return Result(records=records, charts=[chart], notes=notes)

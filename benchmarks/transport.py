@@ -1,8 +1,8 @@
 """What a call of the client costs in CPU over a bare `session.get` and `read` of the same answer.
 
-The server is a process of its own, so that its work is not counted. The two ways take turns, in an order that changes
-from round to round; the figures are medians of rounds, in microseconds of this process's CPU for a call. The answers
-are an empty object, which shows the bare cost of a call, and a page of 100 rows, plain and as gzip.
+The server is a process of its own, so that its work is not counted. The two ways take turns; the figures are medians of
+rounds, in microseconds of this process's CPU for a call. The answers are an empty object, which shows the bare cost of
+a call, and a page of 100 rows, plain and as gzip.
 """
 
 from __future__ import annotations
@@ -10,106 +10,75 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
-import gzip
-import json
+import functools
 import pstats
-import statistics
-import subprocess
-import sys
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from typing import Final, TypeAlias
 
 import aiohttp
 
 from asyncchat import AsyncClient, Request
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+from benchmarks.kit.chart import Bars
+from benchmarks.kit.figures import Spread, ratio
+from benchmarks.kit.loops import loops, make_loop
+from benchmarks.kit.output import Record, Result
+from benchmarks.kit.processes import page_server
+from benchmarks.kit.rounds import take_turns
 
 BOUND: Final = 60.0
 """Microseconds of CPU for a call that the pipeline may cost."""
+ANSWERS: Final = ("empty", "page", "page-gzip")
 
-ROW: Final = {
-    "id": 1,
-    "model_id": 7,
-    "model_name": "model",
-    "created_at": "2025-05-05T05:05:05+0700",
-    "updated_at": "2025-05-05T05:05:05+0700",
-    "platform": "web",
-    "platform_user_id": "u-1",
-}
-PAGE: Final = json.dumps(
-    {
-        "data": [{**ROW, "id": number} for number in range(100)],
-        "page": 1,
-        "rows_per_page": 100,
-        "total_pages": 1,
-        "total_rows": 100,
-    }
-).encode()
-ANSWERS: Final = {
-    "empty": (b"{}", ""),
-    "page": (PAGE, ""),
-    "page-gzip": (gzip.compress(PAGE, 6), "Content-Encoding: gzip\r\n"),
-}
+_Call: TypeAlias = Callable[[], Awaitable[bytes]]
 
 
-def main() -> None:
-    """Print one line for each answer."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of this benchmark."""
     parser.add_argument("--calls", type=int, default=300, help="in a round, of each way")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--loop", choices=loops(), default="asyncio")
     parser.add_argument("--profile", action="store_true", help="show where the client's calls spend their time")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.serve:
-        asyncio.run(_serve())
-        return
-    server = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True)  # noqa: S603 - itself
-    try:
-        assert server.stdout is not None
-        base_url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        asyncio.run(_profile(base_url, given.calls) if given.profile else _compare(base_url, given.calls, given.rounds))
-    finally:
-        server.terminate()
-        server.communicate()
 
 
-async def _serve() -> None:
-    """Answer each request with what its path names, on connections that are kept."""
-    ok = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-    answers = {
-        name.encode(): f"{ok}{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-        for name, (body, head) in ANSWERS.items()
-    }
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(answers[head.split(b" ", 2)[1].strip(b"/")])
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    async with server:
-        await server.serve_forever()
+def run(given: argparse.Namespace) -> Result:
+    """Measure a call for each answer."""
+    with page_server("answers") as (base_url,), ExitStack() as stack:
+        runner = stack.enter_context(asyncio.Runner(loop_factory=make_loop(given.loop)))
+        if given.profile:
+            runner.run(_profile(base_url, given.calls))
+            return Result(records=[])
+        records = list(_compared(runner, base_url, given.calls, given.rounds))
+    chart = Bars("microseconds over a bare call", {each["answer"]: each["over us"] for each in records}, BOUND)
+    return Result(records=records, charts=[chart])
 
 
-async def _compare(base_url: str, calls: int, rounds: int) -> None:
-    async with AsyncClient(base_url, token="t0ken") as chat, aiohttp.ClientSession() as session:  # noqa: S106 - made up
-        for name in ANSWERS:
-            taken: dict[str, list[float]] = {"bare": [], "client": []}
-            ways = [("bare", _bare(session, f"{base_url}/{name}")), ("client", _called(chat, f"/{name}"))]
-            for _ in range(rounds + 1):
-                ways.reverse()
-                for way, call in ways:
-                    taken[way].append(await _cost(call, calls))
-            _report(name, taken)
+def _compared(runner: asyncio.Runner, base_url: str, calls: int, rounds: int) -> Iterator[Record]:
+    chat, session = AsyncClient(base_url, token="t0ken"), runner.run(_session())  # noqa: S106 - made up
+    for name in ANSWERS:
+        ways = {"bare": _bare(session, f"{base_url}/{name}"), "client": _called(chat, f"/{name}")}
+        taken = take_turns(
+            {way: functools.partial(_cost_in, runner, call, calls) for way, call in ways.items()}, rounds
+        )
+        over = Spread.of(mine - theirs for mine, theirs in zip(taken["client"], taken["bare"], strict=True))
+        yield {
+            "answer": name,
+            "bare us": Spread.of(taken["bare"]),
+            "client us": Spread.of(taken["client"]),
+            "over us": over,
+            "ratio": ratio(taken["client"], taken["bare"]),
+            "within 60 us": over.median <= BOUND,
+        }
+    runner.run(chat.aclose())
+    runner.run(session.close())
 
 
-def _bare(session: aiohttp.ClientSession, url: str) -> Callable[[], Awaitable[bytes]]:
+async def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession()
+
+
+def _bare(session: aiohttp.ClientSession, url: str) -> _Call:
     async def call() -> bytes:
         async with session.get(url) as answer:
             return await answer.read()
@@ -117,28 +86,23 @@ def _bare(session: aiohttp.ClientSession, url: str) -> Callable[[], Awaitable[by
     return call
 
 
-def _called(chat: AsyncClient, path: str) -> Callable[[], Awaitable[bytes]]:
+def _called(chat: AsyncClient, path: str) -> _Call:
     async def call() -> bytes:
         return (await chat.request(Request("GET", path))).body
 
     return call
 
 
-async def _cost(call: Callable[[], Awaitable[bytes]], calls: int) -> float:
+def _cost_in(runner: asyncio.Runner, call: _Call, calls: int) -> float:
+    return runner.run(_cost(call, calls))
+
+
+async def _cost(call: _Call, calls: int) -> float:
     """Microseconds of this process's CPU for a call."""
     began = time.process_time()
     for _ in range(calls):
         await call()
     return (time.process_time() - began) / calls * 1e6
-
-
-def _report(name: str, taken: dict[str, list[float]]) -> None:
-    bare, client = (statistics.median(taken[way][1:]) for way in ("bare", "client"))  # the first round warms up
-    over = statistics.median(mine - theirs for mine, theirs in zip(taken["client"][1:], taken["bare"][1:], strict=True))
-    print(
-        f"{name:<10} bare {bare:6.1f} us   client {client:6.1f} us   over {over:6.1f} us"
-        f"   ratio {client / bare:4.2f}   {'within' if over <= BOUND else 'ABOVE'} {BOUND:g} us"
-    )
 
 
 async def _profile(base_url: str, calls: int) -> None:
@@ -150,7 +114,3 @@ async def _profile(base_url: str, calls: int) -> None:
         await _cost(call, calls)
         profile.disable()
     pstats.Stats(profile).sort_stats("tottime").print_stats(40)
-
-
-if __name__ == "__main__":
-    main()
