@@ -5,19 +5,21 @@
 * in flight: the same at 20 ms latency;
 * page size: the same without latency.
 
-The slope is that of a straight line through logarithms: 1 means twice as much for twice as many, 0 that it stays.
+Each size has a process of its own: memory that one has given back stays with the process, and would hide what another
+takes. The slope is that of a straight line through logarithms: 1 means twice as much for twice as many, 0 that it
+stays.
 `problems` says of a run what no machine excuses: it looks at ratios only, and tests/test_benchmarks.py calls it.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
 import statistics
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Final, TypeAlias
 
 import attrs
@@ -98,20 +100,24 @@ def read_pages(sizes: Sequence[int], rounds: int, loop: str, *, rows: int) -> li
 
 def export_rows(sizes: Sequence[int], rounds: int, loop: str) -> list[Point]:
     """Export accounts of about so many rows."""
-    with contextlib.ExitStack() as stack:
-        started = stack.enter_context(worker("benchmarks.candidates.ours:export_account", loop=loop))
-        urls = {
-            size: stack.enter_context(
-                page_server("account", conversations=math.ceil(size / (MESSAGES + 1)), messages=MESSAGES)
-            )[0]
-            for size in sizes
-        }
-        ways = {str(size): _exporting(started, url) for size, url in urls.items()}
+    return [_point(EXPORT, total, total, costs=costs) for total, costs in _exports(sizes, rounds, loop)]
+
+
+def export_peaks(sizes: Sequence[int], rounds: int, loop: str) -> list[tuple[int, list[float]]]:
+    """The rows of accounts of about such sizes, and the peaks of memory of their exports."""
+    return [(total, [cost.peak for cost, _ in costs]) for total, costs in _exports(sizes, rounds, loop)]
+
+
+def _exports(sizes: Sequence[int], rounds: int, loop: str) -> list[tuple[int, list[tuple[Cost, int]]]]:
+    with ExitStack() as stack:
+        ways = {}
+        for size in sizes:
+            count = math.ceil(size / (MESSAGES + 1))
+            (url,) = stack.enter_context(page_server("account", conversations=count, messages=MESSAGES))
+            started = stack.enter_context(worker("benchmarks.candidates.ours:export_account", loop=loop))
+            ways[str(size)] = _exporting(started, url)
         taken = take_turns(ways, rounds)
-    return [
-        _point(EXPORT, _total(taken[str(size)][0]), _total(taken[str(size)][0]), costs=taken[str(size)])
-        for size in sizes
-    ]
+    return [(_total(costs[0]), costs) for costs in taken.values()]
 
 
 def _exporting(started: Worker, url: str) -> _Way:
@@ -135,8 +141,10 @@ def _read(
     latency: float = 0.0,
     reader: str = READER,
 ) -> list[Point]:
-    with page_server("listings", latencies=(latency,)) as (url,), worker(reader, loop=loop) as started:
-        ways = {str(x): _reading(started, url, case) for x, case in cases.items()}
+    with page_server("listings", latencies=(latency,)) as (url,), ExitStack() as stack:
+        ways = {
+            str(x): _reading(stack.enter_context(worker(reader, loop=loop)), url, case) for x, case in cases.items()
+        }
         taken = take_turns(ways, rounds)
     return [_point(study, x, taken[str(x)][0][0].value, costs=taken[str(x)]) for x in cases]
 
