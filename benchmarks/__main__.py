@@ -22,6 +22,7 @@ NAMES: Final = (
     "export",
     "growth",
     "sandbox",
+    "targets",
 )
 """Modules with `add_options(parser)` and `run(given)`, which returns a `Result`."""
 FOLDER: Final = Path("build/benchmarks")
