@@ -22,6 +22,7 @@ NAMES: Final = (
     "export",
     "growth",
     "sandbox",
+    "webhooks",
     "targets",
 )
 """Modules with `add_options(parser)` and `run(given)`, which returns a `Result`."""

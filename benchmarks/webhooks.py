@@ -11,51 +11,54 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import gzip
 import json
-import os
 import re
 import resource
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from asyncchat.sandbox import Sandbox
 from asyncchat.webhooks import Inbox, Receiver, make_secret
 from asyncchat.webhooks.aiohttp import serving
+from benchmarks.kit.figures import Spread, ratio
+from benchmarks.kit.output import Record, Result
+from benchmarks.kit.rounds import take_turns
 
 AIM: Final = 0.050
 """Seconds in which 99 of 100 answers are to come."""
 STALL: Final = 0.005
 """Seconds that a bomb may hold the loop up."""
-WAYS: Final = ["steady", "bombs", "ceiling"]
 SECRET: Final = make_secret()
 
 
-def main() -> None:
-    """Measure what is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=WAYS, default=WAYS)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of this benchmark."""
+    parser.add_argument("--only", choices=["steady", "bombs", "ceiling"], help="one part alone")
     parser.add_argument("--rate", type=float, default=200.0, help="notifications a second")
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--rounds", type=int, default=7)
-    given = parser.parse_args()
-    if "steady" in given.what:
-        _steady(given.rate, given.seconds)
-    if "bombs" in given.what:
-        asyncio.run(_bombs(given.rounds))
-    if "ceiling" in given.what:
-        _ceiling(given.rounds)
+    parser.add_argument("--seconds", type=float, default=60.0, help="for so long")
+    parser.add_argument("--rounds", type=int, default=7, help="of bombs and of the ceiling")
 
 
-def _steady(rate: float, seconds: float) -> None:
+def run(given: argparse.Namespace) -> Result:
+    """Measure all parts, or one."""
+    parts: dict[str, Callable[[], list[Record]]] = {
+        "steady": lambda: _steady(given.rate, given.seconds),
+        "bombs": lambda: asyncio.run(_bombs(given.rounds)),
+        "ceiling": lambda: _ceiling(given.rounds),
+    }
+    return Result(records=[record for name, part in parts.items() if given.only in {None, name} for record in part()])
+
+
+def _steady(rate: float, seconds: float) -> list[Record]:
     with tempfile.TemporaryDirectory() as name, Sandbox(conversations=1_000) as box:
         folder = Path(name)
         with _serving(folder) as url:
@@ -65,19 +68,18 @@ def _steady(rate: float, seconds: float) -> None:
                     time.sleep(0.05)
                 stats = inbox.stats()
         lines = len((folder / "events.jsonl").read_bytes().splitlines())
-    events, used = stats.states["done"], resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(
-        f"{rate:g}/s for {seconds:g} s: {report.sent:,} sent, {report.by_answer}, {report.duplicates:,} of them again"
-    )
-    print(
-        f"  kept {events:,} events and {stats.duplicates:,} duplicates: {len(report.acknowledged):,} acknowledged, "
-        f"{len(report.acknowledged) - events - stats.duplicates:,} lost; {lines:,} lines in the file"
-    )
-    print(
-        f"  answered in p50 {report.p50 * 1e3:.1f} ms, p99 {report.p99 * 1e3:.1f} ms (aim {AIM * 1e3:.0f}), "
-        f"slowest {report.slowest * 1e3:.1f} ms; "
-        f"{(used.ru_utime + used.ru_stime) / report.requests * 1e6:,.0f} us of CPU for each, its start included"
-    )
+    used, acknowledged = resource.getrusage(resource.RUSAGE_CHILDREN), len(report.acknowledged)
+    told = {
+        "sent": report.sent,
+        "acknowledged": acknowledged,
+        "of these lost": acknowledged - stats.states["done"] - stats.duplicates,
+        "not handed over": stats.states["done"] - lines,
+        "ms until the answer, p50": report.p50 * 1e3,
+        f"ms, p99 (aim {AIM * 1e3:.0f})": report.p99 * 1e3,
+        "ms, slowest": report.slowest * 1e3,
+        "us of CPU for each, its start included": (used.ru_utime + used.ru_stime) / report.requests * 1e6,
+    }
+    return [{"what": f"{rate:g}/s for {seconds:g} s: {name}", "figure": figure} for name, figure in told.items()]
 
 
 @contextlib.contextmanager
@@ -97,7 +99,7 @@ def _serving(folder: Path) -> Iterator[str]:
         process.wait()
 
 
-async def _bombs(rounds: int) -> None:
+async def _bombs(rounds: int) -> list[Record]:
     body = gzip.compress(b"0" * 100_000_000)
     head = (
         f"POST /webhook/{SECRET} HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -107,13 +109,12 @@ async def _bombs(rounds: int) -> None:
         async with serving(Receiver(inbox, secrets=SECRET), "127.0.0.1", 0) as url:
             port = int(url.rpartition(":")[2])
             for _ in range(rounds):
-                stalls["nothing"].append(await _stall_while(asyncio.sleep(0.2)))
-                stalls["bombs"].append(await _stall_while(asyncio.to_thread(_post, port, head.encode() + body)))
-    for what, measured in stalls.items():
-        print(
-            f"the loop stood still for {statistics.median(measured) * 1e3:.2f} ms with {what}, "
-            f"at most {max(measured) * 1e3:.2f} (aim {STALL * 1e3:.0f}; medians of {rounds} rounds)"
-        )
+                stalls["nothing"].append(1e3 * await _stall_while(asyncio.sleep(0.2)))
+                stalls["bombs"].append(1e3 * await _stall_while(asyncio.to_thread(_post, port, head.encode() + body)))
+    return [
+        {"what": f"ms that the loop stood still with {what} (aim {STALL * 1e3:.0f})", "figure": Spread.of(measured)}
+        for what, measured in stalls.items()
+    ]
 
 
 def _post(port: int, request: bytes) -> None:
@@ -136,22 +137,28 @@ async def _stall_while(work: Awaitable[None]) -> float:
     return longest
 
 
-def _ceiling(rounds: int) -> None:
-    print(f"{'at once':>8}  {'events/s':>9}  of one at a time, medians of {rounds} rounds")
-    rates: dict[int, list[float]] = {}
-    for _ in range(rounds):
-        for at_once in (1, 8, 64, 512):
-            rates.setdefault(at_once, []).append(asyncio.run(_fill(at_once)))
-    for at_once, measured in rates.items():
-        ratio = statistics.median(many / one for many, one in zip(measured, rates[1], strict=True))
-        print(f"{at_once:>8}  {statistics.median(measured):>9,.0f}  {ratio:.1f} times")
+def _ceiling(rounds: int) -> list[Record]:
+    ways = {at_once: functools.partial(_filled, at_once) for at_once in (1, 8, 64, 512)}
+    taken = take_turns({str(at_once): way for at_once, way in ways.items()}, rounds)
+    return [
+        {
+            "what": f"events/s kept, {name} at once",
+            "figure": Spread.of(rates),
+            "times one at a time": ratio(rates, taken["1"]),
+        }
+        for name, rates in taken.items()
+    ]
+
+
+def _filled(at_once: int) -> float:
+    return asyncio.run(_fill(at_once))
 
 
 async def _fill(at_once: int) -> float:
     """Events a second that are kept."""
     count = min(300 * at_once, 10_000)
     bodies = iter([json.dumps({"event": "e", "payload": number}).encode() for number in range(count)])
-    with tempfile.TemporaryDirectory(dir=os.environ.get("ASYNCCHAT_BENCH_DIR")) as name:
+    with tempfile.TemporaryDirectory() as name:
         async with Receiver(Inbox(Path(name) / "inbox.db"), secrets=SECRET) as receiver:
 
             async def keep() -> None:
@@ -162,7 +169,3 @@ async def _fill(at_once: int) -> float:
             begun = time.perf_counter()
             await asyncio.gather(*[keep() for _ in range(at_once)])
             return count / (time.perf_counter() - begun)
-
-
-if __name__ == "__main__":
-    main()
