@@ -9,6 +9,7 @@ where connections to the site's databases are closed when they are too old, as t
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol, cast
 
@@ -53,7 +54,7 @@ def webhook_path(route: str, receiver: BlockingReceiver) -> URLPattern:
         incoming = Incoming(method=request.method or "", headers=headers, secrets=secrets)
         return _response(receiver.receive(incoming, _chunks(request)))
 
-    pattern = re_path(rf"^{route}(?:/(?P<secret>[^/]+))?/?$", csrf_exempt(view), name="asyncchat-webhook")
+    pattern = re_path(rf"^{re.escape(route)}(?:/(?P<secret>[^/]+))?/?$", csrf_exempt(view), name="asyncchat-webhook")
     return cast("URLPattern", pattern)
 
 

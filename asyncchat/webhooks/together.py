@@ -34,7 +34,8 @@ class Together(Generic[T]):
         """Have the function called with an item, and wait until it was.
 
         Raises:
-            WebhookError: The function raised it.
+            WebhookError: It is closed.
+            Exception: What the function raised.
         """
         if self._closed:
             raise WebhookError("the receiver is closed: send it again later")
@@ -64,9 +65,9 @@ class Together(Generic[T]):
         finally:
             self._task = None
 
-    def _call(self, items: Sequence[T]) -> WebhookError | None:
+    def _call(self, items: Sequence[T]) -> Exception | None:
         try:
             self._function(items)
-        except WebhookError as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it is for those who wait
             return exc
         return None
