@@ -62,7 +62,7 @@ class Families(click.Group):
         super().__init__(name, _Loaded(homes), **kwargs)
         self._homes = homes
 
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """Write what is there, and what it is for."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, home.says) for name, home in sorted(self._homes.items())])
