@@ -64,8 +64,7 @@ def measure(loop: str, urls: list[str], rounds: int, calls: int) -> dict[str, An
 
 def measure_here(loop: str, urls: list[str], rounds: int, calls: int) -> dict[str, Any]:
     """Compare both clients in this process: rows, and seconds of each, in all cases; seconds of single calls."""
-    if loop != "asyncio":
-        asyncio.set_event_loop_policy(_Policy(loop))
+    asyncio.set_event_loop_policy(_Policy(loop))  # else the blocking client takes uvloop where it is there
     listings: list[tuple[float, str, int, list[float], list[float]]] = []
     singles: list[tuple[float, float]] = []
     with asyncio.Runner() as runner:

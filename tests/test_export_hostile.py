@@ -89,6 +89,22 @@ async def test_fractions_that_are_hidden(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_fractions_that_come_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deleted: bool) -> None:
+    """A server that keeps whole seconds of old rows and fractions of new ones deceives its probe: that is seen."""
+    monkeypatch.setattr(planning, "WALK_PAGES", 1)
+    rows = [conversation(i, START + (i if i < 100 else 75 + i // 4)) for i in range(1, 300)]
+    api = FakeApi(conversations=rows, hidden={i: START + 75 + i / 4 for i in range(100, 300)})
+    if deleted:  # fewer rows come than there were, and none of them is missing
+        api.hidden, last = {}, rows[-1]
+        api.answer = lambda request: api.conversations.remove(last) if last in api.conversations else None
+    report = await run(api, tmp_path, messages=False)
+    assert (exported(tmp_path, "conversations") == api.rows("conversations")) is report.certified is deleted
+    if not deleted:
+        assert "some lie between two seconds" in report.uncertified[0]
+
+
+@pytest.mark.asyncio
 async def test_rows_older_than_their_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows from long before the oldest model are found, in few windows."""
     monkeypatch.setattr(planning, "WALK_PAGES", 1)
@@ -192,10 +208,11 @@ async def test_a_count_that_moves_once(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_a_count_that_moves_in_large_windows(tmp_path: Path) -> None:
     """A window that never comes to rest is cut into smaller ones that do."""
+    serial = iter(range(1, 10**9))
 
     def moving(request: Request, value: dict[str, Any]) -> dict[str, Any]:
         if request.path == "/conversations" and value["total_rows"] > 6 and not is_window(request):
-            value["total_rows"] += 1
+            value["total_rows"] += next(serial)
         return value
 
     api = FakeApi.of(24, envelope=moving)

@@ -418,6 +418,18 @@ async def test_a_row_between_two_windows_is_named_once(tmp_path: Path, monkeypat
     assert (found.missing, found.windows) == (1, 2)
 
 
+@pytest.mark.asyncio
+async def test_a_fraction_that_the_probe_did_not_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies between two windows that only touch is found: all together are counted as well."""
+    monkeypatch.setattr(by_window, "_WINDOW_ROWS", 8)
+    monkeypatch.setattr(by_window, "_READ_ROWS", 2)
+    api = FakeApi(conversations=[conversation(i, START + second) for i, second in enumerate((1, 1, 3, 2), 1)])
+    api.hidden = {i: START + second + 0.25 * (i % 4) for i, second in enumerate((1, 1, 3, 2), 1)}
+    folder = tmp_path / "out"
+    found = await exported_and_verified(api, folder, lambda: drop_lines(folder, "conversations", {1}), messages=False)
+    assert [each.missing for each in found.differences] == [(1,)]
+
+
 @given(st.data())
 def test_every_difference_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Whatever is missing or extra, with fractions behind the seconds or not: just that is named."""

@@ -41,7 +41,8 @@ class Receiver(Twin):
 
     @arguments_of(AsyncReceiver)
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["secrets"] = Secrets(kwargs["secrets"])  # what is kept for a forked child shows nothing
+        if "secrets" in kwargs:
+            kwargs["secrets"] = Secrets(kwargs["secrets"])  # what is kept for a forked child shows nothing
         self._handlers = Dispatch()
         self.on = self._handlers.on
         self.surround = self._handlers.surround

@@ -71,10 +71,9 @@ class Engine:
         """
         models = await self._read_models(plan.span)
         oldest = min((int(row.created_at.timestamp()) for row in models), default=plan.span.until)
-        ids = self._query.model_ids
-        count = sum([await conversations_of(self._client, model_id)(plan.span).count() for model_id in ids or (None,)])
+        count = await self._count(plan.span)
         self._put("models", models)
-        self._ledger.begin(attrs.evolve(plan, oldest=oldest, conversations=count), ids)
+        self._ledger.begin(attrs.evolve(plan, oldest=oldest, conversations=count), self._query.model_ids)
 
     async def run(self) -> None:
         """Read everything that is left, what fails once more at the end.
@@ -91,6 +90,26 @@ class Engine:
         self._is_last_try = True
         if self._ledger.work.last_try():
             await work_off(self._read, self._ledger.work.take, limit=_AT_ONCE)
+        if not self._manner.overlap and self._ledger.rows["conversations"] < plan.conversations:
+            await self._look_between(plan.span)
+
+    async def _look_between(self, span: Span) -> None:
+        """Note if windows that only touch have missed rows: the server was taken for one that keeps whole seconds.
+
+        Fewer rows than there were at first may have been deleted; but then no more are counted now than have come. A
+        count that does not rest says nothing.
+        """
+        count, came = await self._count(span), self._ledger.rows["conversations"]
+        if count > came and count == await self._count(span):
+            self._ledger.doubts.append(
+                f"conversations: the server counts {count:,}, {came:,} came: some lie between two seconds, which the "
+                "probe of this server did not see"
+            )
+
+    async def _count(self, span: Span) -> int:
+        """How many conversations there are."""
+        ids = self._query.model_ids or (None,)
+        return sum([await conversations_of(self._client, model_id)(span).count() for model_id in ids])
 
     async def _read(self, item: Item) -> None:
         try:

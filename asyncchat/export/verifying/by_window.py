@@ -68,11 +68,19 @@ class WindowCheck:
         self._findings = findings
         self._is_there = is_there
         self._agreed: list[Span] = []
+        self._leaves = self._counted = 0
         self._changed: set[int] = set()
 
     async def compare(self, span: Span) -> None:
         """Compare all within a span."""
         await side_by_side(self._compare, self._stored.windows(span, _WINDOW_ROWS), limit=AT_ONCE)
+
+    async def has_gaps(self, span: Span) -> bool:
+        """Whether the server has rows in a span that were in none of its windows, so that fractions are behind seconds.
+
+        Rows can only go from a span that lies in the past: more than were counted before have not come since.
+        """
+        return self._leaves > 1 and await self._listing(span).count() > self._counted
 
     async def doubt(self, gone: Collection[int], unnamed: Collection[datetime]) -> None:
         """Read windows whose counts agreed, though something else has shown that they differ.
@@ -100,6 +108,7 @@ class WindowCheck:
         self._findings.tell()
         if there == here:
             self._agreed.append(span)
+            self._note_leaf(there)
             return
         halves = self._stored.halves(span) if max(there, here) > _READ_ROWS else None
         if halves is None:
@@ -108,8 +117,13 @@ class WindowCheck:
         for half in halves:
             await self._compare(half)
 
+    def _note_leaf(self, count: int) -> None:
+        self._leaves += 1
+        self._counted += count
+
     async def _read(self, span: Span) -> None:
         found = await read_rows(self._listing, span, self._manner, self._findings, is_there=self._is_there)
+        self._note_leaf(len(found))
         claimed = self._stored.ids(Span(span.since, min(span.until, self._findings.as_of)))
         extra = [row_id for row_id in sorted(claimed - found.keys()) if not await self._is_there(row_id)]
         named = self._findings.missing_ids("conversations")  # in a second that two windows share, by the other one

@@ -71,6 +71,11 @@ class Findings(RequestCount):
             self.missing.append(Batch(kind=kind, rows=rows, conversation_id=conversation_id))
         self.tell()
 
+    def forget(self, kind: str) -> None:
+        """Drop the differences of a kind, which is compared once more."""
+        self.differences[:] = [each for each in self.differences if each.kind != kind]
+        self.missing[:] = [each for each in self.missing if each.kind != kind]
+
     def missing_ids(self, kind: str) -> set[int]:
         """The ids of rows of a kind that are missing, as far as known."""
         return {row_id for each in self.differences if each.kind == kind for row_id in each.missing}

@@ -170,11 +170,20 @@ class _Verification:
         kept = await _read(lambda: list(self._contents.conversations()))
         self._rows["conversations"] = len(kept)
         known = {each.id for each in kept}
+        checks = await self._check_windows(kept, known)
+        if messages and self._query.messages:
+            await self._compare_messages(known, checks)
+
+    async def _check_windows(self, kept: list[Kept], known: set[int]) -> list[WindowCheck]:
+        """Compare conversations; once more, by windows that share seconds, where rows lie between those that touch."""
         checks = [self._window_check(model_id, kept, known) for model_id in self._query.model_ids or (None,)]
         for check in checks:
             await check.compare(self._span)
-        if messages and self._query.messages:
-            await self._compare_messages(known, checks)
+        if self._manner.overlap or not any([await check.has_gaps(self._span) for check in checks]):
+            return checks
+        self._manner = attrs.evolve(self._manner, overlap=True)
+        self._findings.forget("conversations")
+        return await self._check_windows(kept, known)
 
     async def _distrust(self) -> bool:
         """Hold for damaged what has changed rows; returns whether that leaves out others too."""
