@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Final, Generic, NoReturn, TypeVar
 
-from asyncchat._sync.thread import Call, LoopThread, closed
+from asyncchat._sync.thread import Call, LoopThread, closed, load_uvloop
 from asyncchat.errors import ConfigurationError
 
 R = TypeVar("R")
@@ -50,6 +50,7 @@ class Bridge(Generic[Resident]):
         self._lock = threading.Lock()
         self._thread: LoopThread | None = None
         self._closed = False
+        load_uvloop()
         self.resident = make()
         _bridges.add(self)
 

@@ -31,13 +31,21 @@ def await_item(queue: SimpleQueue[Any]) -> Any:
             return queue.get(timeout=GRACE)
 
 
-def _new_event_loop() -> asyncio.AbstractEventLoop:
-    if type(asyncio.get_event_loop_policy()) is asyncio.DefaultEventLoopPolicy:
-        with contextlib.suppress(ImportError):
-            import uvloop  # noqa: PLC0415 - an extra, and heavy
+def load_uvloop() -> None:
+    """Import uvloop where it is installed.
 
-            return uvloop.new_event_loop()
-    return asyncio.new_event_loop()
+    Not in the loop's thread: a fork while that imports would leave its child a module that is locked for ever.
+    """
+    with contextlib.suppress(ImportError):
+        import uvloop  # noqa: F401, PLC0415 - an extra, and heavy
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    uvloop: Any = sys.modules.get("uvloop")
+    if uvloop is None or type(asyncio.get_event_loop_policy()) is not asyncio.DefaultEventLoopPolicy:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
 
 def closed(noun: str) -> ConfigurationError:
