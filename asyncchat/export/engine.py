@@ -90,7 +90,8 @@ class Engine:
         self._is_last_try = True
         if self._ledger.work.last_try():
             await work_off(self._read, self._ledger.work.take, limit=_AT_ONCE)
-        if not self._manner.overlap and self._ledger.rows["conversations"] < plan.conversations:
+        is_short = self._ledger.rows["conversations"] < plan.conversations and not self._ledger.doubts
+        if is_short and not self._manner.overlap:
             await self._look_between(plan.span)
 
     async def _look_between(self, span: Span) -> None:
