@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,28 @@ async def test_no_handler(tmp_path: Path) -> None:
         for _ in range(20):
             await asyncio.sleep(0)
         assert receiver.inbox.stats().states == {"new": 1}
+
+
+@pytest.mark.asyncio
+async def test_handlers_that_block(tmp_path: Path) -> None:
+    """Plain handlers that hang, as many as there may be, and more events than that: all are kept and acknowledged."""
+    go_on, begun = threading.Event(), list[int]()
+    async with Receiver(Inbox(tmp_path / "in.db"), secrets=SECRET, concurrency=40) as receiver:
+
+        @receiver.on(KeywordNotificationEvent)
+        def handle(event: KeywordNotificationEvent) -> None:
+            begun.append(event.payload.id)
+            go_on.wait()
+
+        try:
+            for number in range(60):
+                assert await post(receiver, body(id=number)) == 200
+            while len(begun) < 40:  # noqa: ASYNC110 - other threads make it so
+                await asyncio.sleep(0)
+            assert await post(receiver, body(id=99)) == 200
+        finally:
+            go_on.set()
+        assert await handled(receiver.inbox, "done") == {"done": 61}
 
 
 @pytest.mark.asyncio

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from typing import Any, TypeAlias, TypeVar
 
@@ -42,11 +44,16 @@ class _Entry:
 
 
 class Dispatch:
-    """Handlers, by the kind of event and what is in it."""
+    """Handlers, by the kind of event and what is in it.
+
+    Attributes:
+        threads: Where plain functions are called; None: where the event loop calls others.
+    """
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
         self._surroundings: list[Surrounding] = []
+        self.threads: Executor | None = None
 
     def on(
         self,
@@ -101,11 +108,23 @@ class Dispatch:
         """
         for entry in self._entries:
             if entry.is_for(event):
-                await call(entry.handler, event, surroundings=self._surroundings)
+                await call(entry.handler, event, threads=self.threads, surroundings=self._surroundings)
 
 
-async def call(function: Callable[..., Any], *args: Any, surroundings: Iterable[Surrounding] = ()) -> Any:
-    """Await a coroutine function, or call a plain one in a thread, inside of contexts."""
+async def call(
+    function: Callable[..., Any],
+    *args: Any,
+    threads: Executor | None,
+    surroundings: Iterable[Surrounding] = (),
+) -> Any:
+    """Await a coroutine function, or call a plain one in a thread, inside of contexts.
+
+    Args:
+        function: It.
+        args: What it is given.
+        threads: Where plain ones are called: not where the inbox is used, which must not wait for them.
+        surroundings: Make the contexts.
+    """
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
         return await function(*args)
 
@@ -115,5 +134,6 @@ async def call(function: Callable[..., Any], *args: Any, surroundings: Iterable[
                 stack.enter_context(surrounding())
             return function(*args)
 
-    told = await asyncio.to_thread(inside)
+    context = contextvars.copy_context()
+    told = await asyncio.get_running_loop().run_in_executor(threads, context.run, inside)
     return await told if inspect.isawaitable(told) else told

@@ -10,6 +10,7 @@ import asyncio
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Literal, Self
 
@@ -74,6 +75,7 @@ class Receiver(Dispatch):
         weakref.finalize(self, self._hiding.end)
         self._adding = Together[bytes](lambda bodies: self.inbox.add(bodies, time.time()))
         self._over = HandOver(inbox, self, concurrency=concurrency, timeout=timeout)
+        self._concurrency = concurrency
         self._has_begun = False
 
     async def __aenter__(self) -> Self:
@@ -88,6 +90,7 @@ class Receiver(Dispatch):
 
     def _start(self) -> None:
         self._has_begun = True
+        self.threads = ThreadPoolExecutor(self._concurrency, "asyncchat-handler")
         self._adding.start()
         self._over.start()
         self._hiding.begin()
@@ -96,6 +99,8 @@ class Receiver(Dispatch):
         """Let handlers that are at work come to their end, and close the inbox. What is left there is for next time."""
         await self._adding.aclose()
         await self._over.aclose()
+        if isinstance(self.threads, ThreadPoolExecutor):
+            self.threads.shutdown(wait=False)
         self.inbox.close()  # here: an interpreter that ends starts no threads
         self._hiding.end()
 
@@ -136,7 +141,7 @@ class Receiver(Dispatch):
         Raises:
             Exception: What one of them raised: the event will be handed over again, to all of them.
         """
-        await super().handle(event if self._refetch is None else await self._refetch(event))
+        await super().handle(event if self._refetch is None else await self._refetch(event, self.threads))
 
     async def _committed(self, write: Awaitable[object], answer: Answer) -> Answer:
         """An answer that is given when something is on the disk; where that fails, it may come again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from typing import Any, Final, Protocol
 
 from asyncchat._codec.patient import dump, to_record
@@ -49,8 +50,12 @@ class Refetch:
         view = client.with_options(timeout=SECONDS, deadline=SECONDS, retry=0)
         self._conversations: Conversations = view.conversations
 
-    async def __call__(self, event: Event) -> KeywordNotificationEvent:
+    async def __call__(self, event: Event, threads: Executor | None) -> KeywordNotificationEvent:
         """Read an event back. Only the id and the keyword are taken from it: the API tells no keywords.
+
+        Args:
+            event: It.
+            threads: Where a blocking client is called.
 
         Raises:
             NotGenuineError: It is an event that the SDK does not know how to read back.
@@ -58,7 +63,7 @@ class Refetch:
         """
         if not isinstance(event, KeywordNotificationEvent):
             raise NotGenuineError(f"an event {event.event!r} cannot be read back, so it is handed to nobody")
-        told = await call(self._conversations.get, event.payload.id)
+        told = await call(self._conversations.get, event.payload.id, threads=threads)
         if told.id != event.payload.id:
             raise NotGenuineError(f"the API answered with conversation {told.id}, not {event.payload.id}")
         payload = {**dump(told), "keyword": event.payload.keyword}
