@@ -21,6 +21,7 @@ from benchmarks.kit.figures import Spread, ratio, slope
 from benchmarks.kit.output import table
 from benchmarks.kit.rounds import take_turns
 
+pytestmark = pytest.mark.heavy
 ROOT = Path(__file__).parent.parent
 SIZES = (4_000, 60_000)
 
