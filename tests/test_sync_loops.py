@@ -90,6 +90,9 @@ if sys.argv[1] == "own":
     asyncio.set_event_loop_policy(Own())
 elif sys.argv[1] == "missing":
     sys.modules["uvloop"] = None
+elif sys.argv[1] == "old":
+    import uvloop
+    uvloop.__version__ = "0.22.1"
 elif sys.argv[1] == "policy":
     import uvloop
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
@@ -113,7 +116,13 @@ with Client(hooks=[lambda _: kinds.add(type(asyncio.get_running_loop()).__module
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
 @pytest.mark.parametrize(
     ("which", "kind"),
-    [("none", "uvloop"), ("policy", "uvloop"), ("own", "asyncio.unix_events"), ("missing", "asyncio.unix_events")],
+    [
+        ("none", "uvloop"),
+        ("policy", "uvloop"),
+        ("own", "asyncio.unix_events"),
+        ("missing", "asyncio.unix_events"),
+        ("old", "asyncio.unix_events"),
+    ],
 )
 def test_uvloop(box: Sandbox, which: str, kind: str) -> None:
     """It is of uvloop where that is installed, unless the program has its own policy: reads, an interrupt, a fork."""

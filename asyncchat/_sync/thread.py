@@ -17,6 +17,8 @@ from asyncchat.errors import ConfigurationError
 
 R = TypeVar("R")
 
+_LEAKING: Final = tuple(f"0.{minor}." for minor in range(23))
+"""Versions of uvloop that leave open the socket of a connect that is cancelled."""
 GRACE: Final = 0.5
 """Seconds that a caller waits for a call that it cancelled, and after which a waiting one looks for an interrupt."""
 
@@ -42,7 +44,11 @@ def load_uvloop() -> None:
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:
     uvloop: Any = sys.modules.get("uvloop")
-    if uvloop is None or type(asyncio.get_event_loop_policy()) is not asyncio.DefaultEventLoopPolicy:
+    if (
+        uvloop is None
+        or uvloop.__version__.startswith(_LEAKING)
+        or type(asyncio.get_event_loop_policy()) is not asyncio.DefaultEventLoopPolicy
+    ):
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
