@@ -41,7 +41,7 @@ class BearerAuth:
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
         """Yield the request with the header."""
-        yield request.with_header("Authorization", Hidden(f"Bearer {self.token.reveal()}"))
+        yield request.with_checked("Authorization", Hidden(f"Bearer {self.token.reveal()}"))
 
 
 def _check_name(_auth: object, _field: object, name: str) -> None:
@@ -61,7 +61,7 @@ class HeaderAuth:
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
         """Yield the request with the header."""
-        yield request.with_header(self.name, Hidden(self.token.reveal()))
+        yield request.with_checked(self.name, Hidden(self.token.reveal()))
 
 
 @guarded

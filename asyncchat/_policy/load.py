@@ -61,6 +61,10 @@ class Load:
         """Requests in flight at most, and those a second that the server was last seen to take."""
         return self.concurrency.slots, self.rate.limit
 
+    def is_free(self, now: float) -> bool:
+        """Whether a request may go out at once: there is no pause, no outage, and no rate to keep to."""
+        return self.outage is None and self.pause.until <= now and self.rate.at(now) is None
+
     def held(self, now: float, *, patient: bool) -> float:
         """Seconds for which nothing may be sent: a pause, and for patient calls the time until the next probe."""
         pause = self.pause.wait(now)

@@ -8,9 +8,10 @@ import os
 import platform
 import ssl as ssl_module
 import warnings
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
@@ -55,7 +56,7 @@ class AiohttpTransport:
         ssl: ssl_module.SSLContext | str | os.PathLike[str] | None = None,
         trust_env: bool = False,
     ) -> None:
-        self._base_url = base_url
+        self._scheme, self._authority, self._prefix, *_ = urlsplit(base_url)
         self._ssl = make_ssl(ssl)
         self._trust_env = trust_env
         self._session: aiohttp.ClientSession | None = None
@@ -76,7 +77,7 @@ class AiohttpTransport:
             ConfigurationError: The client belongs to another event loop or process.
         """
         session = self._session_of_loop()
-        trail = [Hidden(self._base_url + request.path + (f"?{request.query}" if request.params else ""))]
+        trail: list[str] = []
         failure: BaseException
         try:
             with self._alarms.within(timeout, idle=IDLE_SECONDS) as bound:
@@ -100,21 +101,29 @@ class AiohttpTransport:
         self,
         session: aiohttp.ClientSession,
         request: Request,
-        trail: Sequence[str],
+        trail: list[str],
         max_body: int,
         bound: Bound,
     ) -> Response | str:
-        """Ask the last URL of the trail: the answer, or the URL that it sends us to."""
-        url = URL(str(trail[-1]), encoded=True)
+        """Ask the last URL of the trail, in the beginning the request's: the answer, or the URL that it sends us to."""
+        url = URL(str(trail[-1]), encoded=True) if trail else self._url_of(request)
         async with session.request(
             request.method, url, headers=request.headers, data=request.body, timeout=_LIMITS, allow_redirects=False
         ) as answer:
             if answer.status in REDIRECTS:
+                if not trail:
+                    trail.append(Hidden(str(url)))
                 further = next_url(trail, request, Response(status=answer.status, headers=answer.headers))
                 if further is not None:
                     return further
             body = await _read(answer, max_body, bound)
             return Response(status=answer.status, headers=answer.headers, body=body)
+
+    def _url_of(self, request: Request) -> URL:
+        path = self._prefix + request.path
+        return URL.build(
+            scheme=self._scheme, authority=self._authority, path=path, query_string=request.query, encoded=True
+        )
 
     def _session_of_loop(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()

@@ -29,12 +29,11 @@ class Alarms:
             seconds: For all that is inside, None for no bound.
             idle: Seconds without a sign of life, None for no bound.
         """
-        return Bound(self, asyncio.get_running_loop().time(), seconds, idle)
+        return Bound(self, asyncio.get_running_loop(), seconds, idle)
 
-    def add(self, bound: Bound) -> None:
-        """Begin to watch a bound."""
+    def add(self, bound: Bound, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to watch a bound in that loop."""
         self._bounds.add(bound)
-        loop = asyncio.get_running_loop()
         if bound.at < self._rings_at or loop is not self._loop:
             self._set(loop, bound.at)
 
@@ -78,16 +77,20 @@ class Bound:
         rang: Whether it has.
     """
 
-    __slots__ = ("_alarms", "_before", "_end", "_idle", "_task", "at", "rang")
+    __slots__ = ("_alarms", "_before", "_end", "_idle", "_loop", "_task", "at", "rang")
 
-    def __init__(self, alarms: Alarms, now: float, seconds: float | None, idle: float | None) -> None:
+    def __init__(
+        self, alarms: Alarms, loop: asyncio.AbstractEventLoop, seconds: float | None, idle: float | None
+    ) -> None:
         self._alarms = alarms
-        self._end = math.inf if seconds is None else now + seconds
-        self._idle = math.inf if idle is None else idle
+        self._loop = loop
+        self._end = math.inf if seconds is None else loop.time() + seconds
+        self._idle = idle
         self._task: asyncio.Task[object] | None = None
         self._before = 0
-        self.at = min(self._end, now + self._idle)
+        self.at = self._end
         self.rang = False
+        self.alive()
 
     @property
     def is_idle(self) -> bool:
@@ -96,7 +99,8 @@ class Bound:
 
     def alive(self) -> None:
         """Note a sign of life."""
-        self.at = min(self._end, asyncio.get_running_loop().time() + self._idle)
+        if self._idle is not None:
+            self.at = min(self._end, self._loop.time() + self._idle)
 
     def ring(self) -> None:
         """Cancel what is inside."""
@@ -105,11 +109,11 @@ class Bound:
             self._task.cancel()
 
     def __enter__(self) -> Self:
-        task = self._task = asyncio.current_task()
+        task = self._task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("a call is awaited in a task of asyncio: run it by asyncio.run, or in a task")
         self._before = task.cancelling()
-        self._alarms.add(self)
+        self._alarms.add(self, self._loop)
         return self
 
     def __exit__(

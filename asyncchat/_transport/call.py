@@ -52,6 +52,11 @@ class Call:
     failure: AsyncChatError | None = None
     number: int = attrs.field(factory=_numbers.__next__)
 
+    def depart(self, now: float) -> None:
+        """Note that a request goes out."""
+        self.attempt += 1
+        self.sent_at = now
+
     @property
     def facts(self) -> Facts:
         """What every event of it tells."""

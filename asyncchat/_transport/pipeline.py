@@ -78,11 +78,13 @@ class Pipeline:
 
     async def _until_done(self, call: Call, read: Callable[[Response], T]) -> T:
         while True:
-            while (wait := self._held(call, self._clock.monotonic())) > 0:
-                await self._clock.sleep(min(wait, _GLANCE) if call.options.retry.patience else wait)
+            if not self._load.is_free(self._clock.monotonic()):
+                await self._wait_out(call)
             await self._slots.take(first=call.attempt > 0)
             try:
-                if not await self._has_turn(call):
+                if self._load.is_free(now := self._clock.monotonic()) and not self._turn.locked():
+                    call.depart(now)
+                elif not await self._has_turn(call):
                     continue
                 try:
                     return await self._attempt(call, read)
@@ -92,6 +94,10 @@ class Pipeline:
                 self._slots.give_back()
             if delay > 0:
                 await self._clock.sleep(delay)
+
+    async def _wait_out(self, call: Call) -> None:
+        while (wait := self._held(call, self._clock.monotonic())) > 0:
+            await self._clock.sleep(min(wait, _GLANCE) if call.options.retry.patience else wait)
 
     def _held(self, call: Call, now: float) -> float:
         """Seconds until a pause ends, or in an outage the next probe may go, as far as that is known.
@@ -123,8 +129,7 @@ class Pipeline:
         if self._held(call, now) > 0:
             return False
         self._load.depart(now)
-        call.attempt += 1
-        call.sent_at = now
+        call.depart(now)
         return True
 
     async def _attempt(self, call: Call, read: Callable[[Response], T]) -> T:
@@ -141,9 +146,11 @@ class Pipeline:
     def _learn(self, call: Call, response: Response) -> None:
         """Learn from a success."""
         now = self._clock.monotonic()
-        again = getattr(call.failure, "status", 0) in THROTTLED
-        self._load.succeeded(now, now - call.sent_at, busy=self._slots.all_taken, again=again)
-        self._slots.total = self._load.concurrency.slots
+        again = call.failure is not None and getattr(call.failure, "status", 0) in THROTTLED
+        busy = self._slots.all_taken
+        self._load.succeeded(now, now - call.sent_at, busy=busy, again=again)
+        if busy:
+            self._slots.total = self._load.concurrency.slots
         budget = response.budget(self._clock.time())
         if budget is not None:
             pause = self._load.budget(now, budget, in_flight=self._sender.in_flight)

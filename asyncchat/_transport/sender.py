@@ -67,7 +67,8 @@ class Sender:
             raise ConfigurationError("this client is closed: make a new one, or stay inside `async with`")
 
     async def _send(self, call: Call, request: Request) -> Response:
-        self.check_open()
+        if self.closed:
+            self.check_open()
         began = self._clock.monotonic()
         timeout = call.attempt_timeout(began)
         if not is_heard(call.options.hooks):

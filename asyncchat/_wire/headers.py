@@ -25,6 +25,7 @@ _EPOCH: Final = 1_000_000_000
 """A reset from here on is a time, not a number of seconds."""
 _ID_SHOWN: Final = 200
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
+_IDS: Final = frozenset(_REQUEST_IDS)
 
 
 def parse_http_date(text: str | None) -> float | None:
@@ -124,5 +125,7 @@ def _combined(text: str | None) -> tuple[int, int] | None:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """What the server calls this request, under whichever of the usual names; what is too long to be one is none."""
+    if _IDS.isdisjoint(headers):
+        return None
     found = (headers.get(name, "") for name in _REQUEST_IDS)
     return next((text for text in found if 0 < len(text) <= _ID_SHOWN), None)

@@ -92,31 +92,25 @@ class Request:
 
     def with_header(self, name: str, value: str) -> Request:
         """The same call with one more header, which replaces one of that name."""
-        header = (name, value)
-        _check_headers(self, None, (header,))
+        _check_headers(self, None, ((name, value),))
+        return self.with_checked(name, value)
+
+    def with_checked(self, name: str, value: str) -> Request:
+        """The same with a header that is known to be right."""
         kept = [pair for pair in self.headers if pair[0].lower() != name.lower()] if self.headers else ()
-        return self._but(headers=(*kept, header))
+        return _assembled(self.method, self.path, self.params, (*kept, (name, value)), self.body)
 
     def with_param(self, name: str, value: str) -> Request:
         """The same call with one more query parameter, which replaces one of that name."""
         kept = [pair for pair in self.params if pair[0] != name]
-        return self._but(params=(*kept, (name, value)))
-
-    def _but(self, *, params: Pairs | None = None, headers: Pairs | None = None) -> Request:
-        """A copy with other pairs, which have been checked: `attrs.evolve` would check everything again, each time."""
-        return _assembled(
-            self.method,
-            self.path,
-            self.params if params is None else params,
-            self.headers if headers is None else headers,
-            self.body,
-        )
+        return _assembled(self.method, self.path, (*kept, (name, value)), self.headers, self.body)
 
 
 _set: Final = object.__setattr__
 
 
 def _assembled(method: str, path: str, params: Pairs, headers: Pairs, body: bytes | None) -> Request:
+    """A request of parts that have been checked: its `__init__` would check them again, each time."""
     request = object.__new__(Request)
     _set(request, "method", method)
     _set(request, "path", path)
