@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar, dataclass_transform
 
 import attrs
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 __all__ = [
     "Conversation",
@@ -181,7 +181,7 @@ class RawRow(Struct, frozen=True, kw_only=True, gc=False):
         updated_at: None where the row has none.
     """
 
-    id: int
-    created_at: datetime
-    updated_at: datetime | None = None
-    json: bytes
+    id: Id
+    created_at: Instant
+    updated_at: Instant | None = None
+    json: bytes = field(default=b"", name="\x7f")  # no server's field: what stands under that name is put over

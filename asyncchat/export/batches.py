@@ -16,7 +16,6 @@ from asyncchat.export.exporting import make_report
 from asyncchat.export.ledger import Ledger
 from asyncchat.export.progress import Tally
 from asyncchat.export.report import ExportReport, Observer, Query
-from asyncchat.export.sink import size_of
 from asyncchat.export.start import LAG, check_seconds, draw_plan, make_query
 from asyncchat.export.stopping import PATIENCE
 
@@ -130,7 +129,7 @@ class _Waiting:
     def put(self, batch: Batch) -> None:
         """Take rows."""
         self._batches.append(batch)
-        self._size += size_of(batch)
+        self._size += batch.size
         self._came.set()
         if self._size >= _WAITING_BYTES:
             self._room.clear()
@@ -152,7 +151,7 @@ class _Waiting:
             self._came.clear()
             await self._came.wait()
         batch = self._batches.popleft()
-        self._size -= size_of(batch)
+        self._size -= batch.size
         if self._size < _WAITING_BYTES:
             self._room.set()
         return batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Collection, Generator
 from typing import Final, TypeAlias, TypeVar
 
@@ -66,7 +67,7 @@ async def read_tail(pager: AsyncPager[RawRow], stored: Collection[int], per_page
     Raises:
         AsyncChatError: A page could not be fetched.
     """
-    return await _follow(plan_tail(stored, per_page), lambda question: _ask(pager, question))
+    return await _follow(plan_tail(stored, per_page), functools.partial(_ask, pager))
 
 
 async def read_messages(pager: AsyncPager[RawRow], name: str) -> Reading:
@@ -79,7 +80,7 @@ async def read_messages(pager: AsyncPager[RawRow], name: str) -> Reading:
     Raises:
         AsyncChatError: A page could not be fetched.
     """
-    return await _follow(plan_listing(name), lambda question: _ask(pager, question))
+    return await _follow(plan_listing(name), functools.partial(_ask, pager))
 
 
 def models_of(client: AsyncClient) -> Listing:
@@ -116,7 +117,7 @@ async def _follow(plan: Generator[Questions, Answers, T], ask: _Ask) -> T:
     """Put a plan's questions, those that it asks together side by side, until it has come to its end."""
     questions = next(plan)
     while True:
-        answers = await _answers(questions, ask)
+        answers = [await ask(questions[0])] if len(questions) == 1 else await _answers(questions, ask)
         try:
             questions = plan.send(answers)
         except StopIteration as end:
@@ -125,8 +126,6 @@ async def _follow(plan: Generator[Questions, Answers, T], ask: _Ask) -> T:
 
 
 async def _answers(questions: Questions, ask: _Ask) -> Answers:
-    if len(questions) == 1:
-        return [await ask(questions[0])]
     answers: dict[int, Answer] = {}
 
     async def put(numbered: tuple[int, Question]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import anyio
 
-from asyncchat.export.destinations.base import Batch, Destination, Opened
+from asyncchat.export.destinations.base import Batch, Destination, Opened, Packed, Packing
 from asyncchat.export.one_thread import OneThread
 from asyncchat.export.report import ExportReport, Query
 
@@ -35,11 +35,6 @@ class Sink(Protocol):
         ...
 
 
-def size_of(batch: Batch) -> int:
-    """Bytes of its rows, as they were sent."""
-    return sum([len(row.json) for row in batch.rows])
-
-
 def is_commit_due(size: int, seconds: float, total_seconds: float) -> bool:
     """Whether what was written is worth a commit: each closes files, and a run that is killed reads anew what had none.
 
@@ -64,7 +59,8 @@ class DestinationSink:
         self._take_mark = take_mark
         self._thread = OneThread(destination.name)
         self._turn = anyio.Lock()
-        self._batches: list[Batch] = []
+        self._pack = destination.pack if isinstance(destination, Packing) else None
+        self._batches: list[Batch | Packed] = []
         self._waiting = 0
         self._uncommitted = 0
         self._began = self._committed = time.monotonic()
@@ -76,8 +72,9 @@ class DestinationSink:
 
     def put(self, batch: Batch) -> None:
         """Take rows."""
-        self._batches.append(batch)
-        self._waiting += size_of(batch)
+        packed = batch if self._pack is None else self._pack(batch)
+        self._batches.append(packed)
+        self._waiting += packed.size
 
     async def settle(self) -> None:
         """Write what has gathered, and commit, if it is time; waits only where the destination is slow.
@@ -127,7 +124,8 @@ class DestinationSink:
         if commit:
             self._committed = time.monotonic()
 
-    def _store(self, batches: Sequence[Batch], marks: Sequence[str]) -> None:
+    def _store(self, batches: Sequence[Any], marks: Sequence[str]) -> None:
+        """Let the destination write, in its thread, what it may have packed itself."""
         for batch in batches:
             self._destination.write(batch)
         if marks:

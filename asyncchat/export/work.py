@@ -26,8 +26,8 @@ class Item(Protocol):
 ItemT = TypeVar("ItemT", bound=Item)
 
 
-@attrs.frozen
-class WindowItem(Item):
+@attrs.frozen(cache_hash=True)
+class WindowItem:
     """A window of conversations: of one model, or of all (None)."""
 
     model_id: int | None
@@ -41,8 +41,8 @@ class WindowItem(Item):
         return [self.model_id, self.span.since, self.span.until]
 
 
-@attrs.frozen
-class ConversationItem(Item):
+@attrs.frozen(cache_hash=True)
+class ConversationItem:
     """The messages of a conversation."""
 
     id: int

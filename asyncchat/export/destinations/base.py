@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import attrs
 
@@ -25,6 +25,36 @@ class Batch:
     rows: Sequence[RawRow]
     conversation_id: int | None = None
 
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        return len(self.rows)
+
+    @property
+    def size(self) -> int:
+        """Their bytes, as they were sent."""
+        return sum([len(row.json) for row in self.rows])
+
+
+@attrs.frozen(kw_only=True)
+class Packed:
+    """Rows of one kind as they will be written.
+
+    Attributes:
+        kind: "models", "conversations" or "messages".
+        count: How many rows.
+        text: The rows.
+    """
+
+    kind: str
+    count: int
+    text: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes that they take."""
+        return len(self.text)
+
 
 @attrs.frozen(kw_only=True)
 class Opened:
@@ -37,6 +67,19 @@ class Opened:
 
     report: ExportReport | None = None
     marks: Sequence[str] = ()
+
+
+@runtime_checkable
+class Packing(Protocol):
+    """A destination that has rows wait in a form of its own.
+
+    It is made of rows as soon as they have come, in the event loop, while the processor has them at hand still: some
+    megabytes later, in the destination's thread, that takes three times as long, and rows take more memory.
+    """
+
+    def pack(self, batch: Batch) -> Batch | Packed:
+        """What is to be written in the place of a batch."""
+        ...
 
 
 class Destination(Protocol):

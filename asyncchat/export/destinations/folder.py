@@ -16,7 +16,7 @@ from pathlib import Path
 import attrs
 
 from asyncchat.errors import ConfigurationError, ExportError
-from asyncchat.export.destinations.base import Batch, Opened
+from asyncchat.export.destinations.base import Batch, Opened, Packed
 from asyncchat.export.destinations.files import Lock, find_damage, make_root, read_report, remove_empty
 from asyncchat.export.destinations.folder_contents import FolderContents
 from asyncchat.export.destinations.formats import find_format
@@ -178,7 +178,11 @@ class FolderDestination:
 
     # ---- writing
 
-    def write(self, batch: Batch) -> None:
+    def pack(self, batch: Batch) -> Batch | Packed:
+        """What waits in the place of a batch: the lines, where the format has such."""
+        return self._form.pack(batch)
+
+    def write(self, batch: Batch | Packed) -> None:
         """Append rows to the part file of their kind.
 
         Raises:

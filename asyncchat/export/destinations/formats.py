@@ -11,7 +11,7 @@ from typing import IO, Any, Final, Protocol
 import attrs
 
 from asyncchat.errors import ConfigurationError
-from asyncchat.export.destinations.base import Batch
+from asyncchat.export.destinations.base import Batch, Packed
 from asyncchat.export.destinations.parquet import Parquet
 from asyncchat.export.destinations.sheet import Sheet
 from asyncchat.export.lines import to_lines
@@ -24,8 +24,8 @@ _GZIP_WINDOW: Final = 31
 class RowFile(Protocol):
     """Writes rows of one kind into a file that is open."""
 
-    def write(self, batch: Batch) -> None:
-        """Append rows."""
+    def write(self, batch: Any) -> None:
+        """Append rows: a batch, or what its format packs them into."""
         ...
 
     def finish(self) -> None:
@@ -40,12 +40,14 @@ class Format:
     Attributes:
         suffix: Of their names.
         begin: Makes the writer of rows of a kind into an open file.
+        pack: Makes of a batch what waits to be written.
         module: What must be installed for it, empty: nothing.
         extra: The extra that brings it.
     """
 
     suffix: str
     begin: Callable[[IO[bytes], str], RowFile]
+    pack: Callable[[Batch], Batch | Packed] = attrs.field(default=lambda batch: batch, kw_only=True)
     module: str = ""
     extra: str = ""
 
@@ -65,6 +67,15 @@ class Format:
             ) from None
 
 
+def to_packed(batch: Batch) -> Packed:
+    """A batch as lines of JSON."""
+    return Packed(kind=batch.kind, count=batch.count, text=to_lines(batch.rows, batch.conversation_id))
+
+
+def _text_of(batch: Batch | Packed) -> bytes:
+    return batch.text if isinstance(batch, Packed) else to_packed(batch).text
+
+
 class Lines:
     """JSON Lines: rows as they were sent.
 
@@ -75,9 +86,9 @@ class Lines:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch | Packed) -> None:
         """Append rows."""
-        self._file.write(to_lines(batch.rows, batch.conversation_id))
+        self._file.write(_text_of(batch))
 
     def finish(self) -> None:
         """Nothing is held back."""
@@ -107,9 +118,9 @@ class PackedLines:
         self._file = file
         self._packer = packer
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch | Packed) -> None:
         """Append rows."""
-        self._file.write(self._packer.compress(to_lines(batch.rows, batch.conversation_id)))
+        self._file.write(self._packer.compress(_text_of(batch)))
 
     def finish(self) -> None:
         """End the compressed data."""
@@ -143,9 +154,9 @@ def _csv_raw(file: IO[bytes], kind: str) -> RowFile:
 _RAW: Final = "csv-raw"
 
 _BY_NAME: Final = {
-    "jsonl": Format("jsonl", _plain),
-    "jsonl.gz": Format("jsonl.gz", _gzip),
-    "jsonl.zst": Format("jsonl.zst", _zstandard, ZSTD, "zst"),
+    "jsonl": Format("jsonl", _plain, pack=to_packed),
+    "jsonl.gz": Format("jsonl.gz", _gzip, pack=to_packed),
+    "jsonl.zst": Format("jsonl.zst", _zstandard, ZSTD, "zst", pack=to_packed),
     "csv": Format("csv", _csv),
     _RAW: Format("csv", _csv_raw),
     "parquet": Format("parquet", Parquet, "pyarrow", "parquet"),

@@ -11,7 +11,7 @@ from io import BufferedWriter, RawIOBase
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-from asyncchat.export.destinations.base import Batch
+from asyncchat.export.destinations.base import Batch, Packed
 from asyncchat.export.destinations.files import sync_folder
 from asyncchat.export.destinations.formats import Format
 from asyncchat.export.report import KINDS, Part
@@ -78,10 +78,10 @@ class OpenPart:
         """Bytes that have reached the file."""
         return self._raw.size
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch | Packed) -> None:
         """Append rows."""
         self._rows.write(batch)
-        self.rows += len(batch.rows)
+        self.rows += batch.count
 
     def finish(self) -> Part:
         """Make it durable under its own name; its folder has still to be synced."""
@@ -117,7 +117,7 @@ class Parts:
         self._open: dict[str, OpenPart] = {}
         self._finished: list[Part] = []
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch | Packed) -> None:
         """Append rows to the part of their kind, which is closed when it is large."""
         part = self._open.get(batch.kind)
         if part is None:
