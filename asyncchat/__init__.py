@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from asyncchat._client import AsyncClient
     from asyncchat._events import (
+        CountingHook,
         Event,
         FailureEvent,
         GiveUpEvent,
@@ -63,6 +64,7 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     "_client": ("AsyncClient",),
     "_events": (
+        "CountingHook",
         "Event",
         "FailureEvent",
         "GiveUpEvent",
@@ -125,6 +127,7 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "Conversation",
+    "CountingHook",
     "DecodeError",
     "Event",
     "ExportBusyError",

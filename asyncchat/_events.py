@@ -171,3 +171,30 @@ class PauseEvent:
 
 Event: TypeAlias = RequestEvent | ResponseEvent | FailureEvent | RetryEvent | GiveUpEvent | PauseEvent | LimitEvent
 Hook: TypeAlias = Callable[[Event], None]
+
+
+class CountingHook:
+    """A hook of a bulk job: it counts requests, and is told only of what is rare, from `RetryEvent` on.
+
+    Making an event of each request and answer takes a job that has nothing to do but send some percent of its time.
+
+    Attributes:
+        requests: How many were sent.
+        in_flight: How many of them are under way.
+    """
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.in_flight = 0
+
+    def sent(self) -> None:
+        """A request is about to be sent."""
+        self.requests += 1
+        self.in_flight += 1
+
+    def ended(self) -> None:
+        """It was answered, has failed, or was cancelled."""
+        self.in_flight -= 1
+
+    def __call__(self, event: Event) -> None:
+        """Take a `RetryEvent`, `GiveUpEvent`, `PauseEvent` or `LimitEvent`."""

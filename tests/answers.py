@@ -112,3 +112,8 @@ async def no_tasks_left() -> None:
             return
         await asyncio.sleep(0 if len(others) < 2 else 0.001)
     raise AssertionError(f"tasks are left: {others}")
+
+
+async def hang(_: Request) -> Response:
+    await asyncio.Event().wait()
+    raise AssertionError

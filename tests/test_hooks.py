@@ -8,11 +8,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from answers import mock, model, page
+from answers import hang, mock, model, page
 
 from asyncchat import (
     AsyncClient,
     Client,
+    CountingHook,
     Event,
     FailureEvent,
     LimitEvent,
@@ -83,6 +84,46 @@ async def test_an_export_tells_the_same(box: Sandbox, tmp_path: Path) -> None:
     agree(told, box)
     kinds = Counter(type(event) for event in told)
     assert (report.requests, report.retries) == (kinds[RequestEvent], kinds[RetryEvent])
+
+
+class Rare(CountingHook):
+    """Keeps what it is told of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        """Keep it."""
+        self.told.append(event)
+
+
+@pytest.mark.asyncio
+async def test_a_counting_hook_counts_what_the_server_counts(box: Sandbox) -> None:
+    """A hook that only counts has as many requests as the server, and hears of nothing but retries and their like."""
+    hook, other = Rare(), list[Event]()
+    async with AsyncClient(box.base_url, token=box.token, hooks=[hook], retry=RETRY) as chat:
+        assert len(await chat.conversations.list(per_page=1).collect()) == 120
+        stats: Any = box.stats()
+        assert (hook.requests, hook.in_flight) == (stats["requests"], 0)
+        assert {type(event) for event in hook.told} == {RetryEvent}
+        await chat.with_options(hooks=[other.append]).models.list(per_page=1)
+    assert {RequestEvent, ResponseEvent} <= {type(event) for event in other}, "a listener beside it hears all"
+    assert {type(event) for event in hook.told} == {RetryEvent}
+
+
+@pytest.mark.asyncio
+async def test_a_counting_hook_counts_what_is_cancelled_out() -> None:
+    """A request that is cancelled is under way no longer."""
+    hook = CountingHook()
+    client, _ = mock(hang, hooks=[hook])
+    task = asyncio.create_task(client.models.get(1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (hook.requests, hook.in_flight) == (1, 1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert (hook.requests, hook.in_flight) == (1, 0)
 
 
 @pytest.mark.asyncio

@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 import pytest
-from answers import mock, model, no_tasks_left, page
+from answers import hang, mock, model, no_tasks_left, page
 
 from asyncchat import (
     APIConnectionError,
@@ -202,11 +202,6 @@ async def test_a_wait_holds_no_slot() -> None:
     client, _ = mock(handler, max_concurrency=1)
     await asyncio.gather(client.models.get(1), client.models.get(2))
     assert order == ["/models/1", "/models/2", "/models/1"]
-
-
-async def hang(_: Request) -> Response:
-    await asyncio.Event().wait()
-    raise AssertionError
 
 
 async def test_the_deadline_bounds_a_call() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from asyncchat._events import Hook
+from asyncchat._events import CountingHook, Hook
 from asyncchat._policy.retry import RetryPolicy, make_policy
 from asyncchat._wire.request import check_count
 from asyncchat.errors import ConfigurationError
@@ -48,6 +48,10 @@ class CallOptions:
         per_page: Rows to ask for in a page.
         max_body: Bytes of a body at most, decompressed.
         hooks: Called with each event of the call.
+
+    Attributes:
+        counters: Those of the hooks that count requests.
+        listeners: Those that are told of each request and answer.
     """
 
     timeout: float | None = attrs.field(default=60.0, validator=_seconds)
@@ -56,3 +60,13 @@ class CallOptions:
     per_page: int = attrs.field(default=100, validator=_count)
     max_body: int = attrs.field(default=32 * 2**20, validator=_count)
     hooks: tuple[Hook, ...] = attrs.field(default=(), converter=_as_tuple, validator=_callables)
+    counters: tuple[CountingHook, ...] = attrs.field(init=False, repr=False)
+    listeners: tuple[Hook, ...] = attrs.field(init=False, repr=False)
+
+    @counters.default
+    def _counters(self) -> tuple[CountingHook, ...]:
+        return tuple(hook for hook in self.hooks if isinstance(hook, CountingHook))
+
+    @listeners.default
+    def _listeners(self) -> tuple[Hook, ...]:
+        return tuple(hook for hook in self.hooks if not isinstance(hook, CountingHook))

@@ -69,11 +69,21 @@ class Sender:
     async def _send(self, call: Call, request: Request) -> Response:
         if self.closed:
             self.check_open()
+        for counter in call.options.counters:
+            counter.sent()
+        try:
+            if is_heard(call.options.listeners):
+                return await self._send_heard(call, request)
+            timeout = call.attempt_timeout(self._clock.monotonic())
+            return await self._transport.send(request, timeout=timeout, max_body=call.options.max_body)
+        finally:
+            for counter in call.options.counters:
+                counter.ended()
+
+    async def _send_heard(self, call: Call, request: Request) -> Response:
+        request = self._announced(call, request)
         began = self._clock.monotonic()
         timeout = call.attempt_timeout(began)
-        if not is_heard(call.options.hooks):
-            return await self._transport.send(request, timeout=timeout, max_body=call.options.max_body)
-        request = self._announced(call, request)
         try:
             response = await self._transport.send(request, timeout=timeout, max_body=call.options.max_body)
         except BaseException as exc:
@@ -85,7 +95,7 @@ class Sender:
     def _announced(self, call: Call, request: Request) -> Request:
         """Tell of a request, and give it with the headers that hooks put in."""
         event = RequestEvent(**call.facts, url=call.url(self._base_url))
-        tell(call.options.hooks, event)
+        tell(call.options.listeners, event)
         for name, value in event.headers.items():
             try:
                 request = request.with_header(name, value)
@@ -102,7 +112,7 @@ class Sender:
             elapsed=elapsed,
             request_id=None if known_as is None else hidden(self._auth, known_as),
         )
-        tell(call.options.hooks, event)
+        tell(call.options.listeners, event)
 
     def _tell_failure(self, call: Call, exc: BaseException, elapsed: float) -> None:
         reason = "the call was cancelled, or its deadline has passed"
@@ -110,7 +120,7 @@ class Sender:
             redact(self._auth, exc)
             reason = str(exc.args[0])
         event = FailureEvent(**call.facts, error=type(exc).__name__, reason=reason, elapsed=elapsed)
-        tell(call.options.hooks, event)
+        tell(call.options.listeners, event)
 
     async def aclose(self) -> None:
         """Close the transport. May be called twice."""

@@ -35,9 +35,9 @@ _LINES: Final[dict[type, tuple[int, str, str]]] = {
 _LEFT_OUT: Final = frozenset({"url", "headers"})
 
 
-def is_heard(hooks: tuple[Hook, ...]) -> bool:
+def is_heard(listeners: tuple[Hook, ...]) -> bool:
     """Whether anybody hears of each request and answer; retries and pauses are always told."""
-    return bool(hooks) or _log.isEnabledFor(logging.DEBUG)
+    return bool(listeners) or _log.isEnabledFor(logging.DEBUG)
 
 
 def tell(hooks: Iterable[Hook], event: Event) -> None:

@@ -108,7 +108,7 @@ class ExportBatches:
     async def _read(self, waiting: _Waiting) -> ExportReport:
         ledger = Ledger()
         tally = Tally(self._observer, ledger)
-        client = self._client.with_options(hooks=[tally.on_event])
+        client = self._client.with_options(hooks=[tally])
         engine = Engine(client, self._query, ledger=ledger, sink=waiting, tally=tally, patience=self._patience)
         await engine.begin(await draw_plan(client, self._query, lag=self._lag))
         await engine.run()

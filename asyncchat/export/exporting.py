@@ -132,7 +132,7 @@ class ExportRun:
 
     async def _bring(self, *, resumed: bool) -> ExportReport:
         self._tally = tally = Tally(self._observer, self._ledger)
-        watched = self._client.with_options(hooks=[tally.on_event])
+        watched = self._client.with_options(hooks=[tally])
         engine = Engine(
             watched, self._query, ledger=self._ledger, sink=self._sink, tally=tally, patience=self._patience
         )

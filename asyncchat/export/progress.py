@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from asyncchat import Event, FailureEvent, PauseEvent, RequestEvent, ResponseEvent, RetryEvent
+from asyncchat import CountingHook, Event, PauseEvent, RetryEvent
 from asyncchat.export.ledger import Ledger
 from asyncchat.export.report import Observer, Progress
 
@@ -14,25 +14,27 @@ def waits_for(event: RetryEvent) -> str:
     return f"{event.reason.split('. ')[0]}: again in {event.delay:.1f} s"
 
 
-class RequestCount:
+class RequestCount(CountingHook):
     """Counts a client's requests, and knows why it waits.
 
     Attributes:
-        requests: Requests sent.
-        retries: Of these, how many were further attempts.
+        retries: Requests that were further attempts.
         paused: Why nothing is sent just now, None when something is.
     """
 
     def __init__(self) -> None:
-        self.requests = self.retries = 0
+        super().__init__()
+        self.retries = 0
         self.paused: str | None = None
 
-    def on_event(self, event: Event) -> None:
+    def sent(self) -> None:
+        """A request is about to be sent."""
+        super().sent()
+        self.paused = None
+
+    def __call__(self, event: Event) -> None:
         """Take an event of the client."""
-        if isinstance(event, RequestEvent):
-            self.requests += 1
-            self.paused = None
-        elif isinstance(event, RetryEvent):
+        if isinstance(event, RetryEvent):
             self.retries += 1
             self.paused = waits_for(event)
             self.tell()
@@ -41,7 +43,7 @@ class RequestCount:
         """Tell who observes."""
 
 
-class Tally:
+class Tally(CountingHook):
     """Counts a run's requests in a ledger, and tells every change of it to an observer as a `Progress`.
 
     Args:
@@ -50,9 +52,9 @@ class Tally:
     """
 
     def __init__(self, observer: Observer | None, ledger: Ledger) -> None:
+        super().__init__()
         self._observer = observer
         self._ledger = ledger
-        self._in_flight = 0
         self._paused: str | None = None
         self._began = time.monotonic()
         self._done_before = ledger.conversations_done
@@ -63,16 +65,15 @@ class Tally:
         """How long the export has taken, earlier runs included."""
         return self._ledger.seconds + self._elapsed
 
-    def on_event(self, event: Event) -> None:
+    def sent(self) -> None:
+        """A request is about to be sent."""
+        self.in_flight += 1
+        self._ledger.requests += 1
+        self._paused = None
+
+    def __call__(self, event: Event) -> None:
         """Take an event of the client."""
-        if isinstance(event, RequestEvent):
-            self._ledger.requests += 1
-            self._in_flight += 1
-            self._paused = None
-        elif isinstance(event, ResponseEvent | FailureEvent):
-            self._in_flight -= 1
-            return
-        elif isinstance(event, RetryEvent):
+        if isinstance(event, RetryEvent):
             self._ledger.retries += 1
             self._paused = waits_for(event)
         elif isinstance(event, PauseEvent):
@@ -99,7 +100,7 @@ class Tally:
             uncertified=len(ledger.doubts),
             requests=ledger.requests,
             retries=ledger.retries,
-            in_flight=self._in_flight,
+            in_flight=self.in_flight,
             rows_per_second=(ledger.rows.total() - self._rows_before) / seconds if seconds > 0 else 0.0,
             seconds_left=self._seconds_left(seconds),
             paused=self._paused,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from asyncchat import Event, RequestEvent
+from asyncchat import CountingHook
 from asyncchat.export.progress import RequestCount
 from asyncchat.export.questions import Reading
 from asyncchat.export.syncing.report import ConversationChange, SyncObserver, SyncProgress
@@ -23,6 +23,7 @@ class Figures(RequestCount):
         messages: Messages that were not there before.
         ways: Conversations that were looked into, by the way in which their messages were come by.
         audited: Conversations that were counted.
+        audit: Counts the requests of that.
         lied: Those whose recent messages had had a gap.
         deleted: Conversations that the server has no more.
         walks: Windows of several pages that were read one page after the other.
@@ -42,7 +43,7 @@ class Figures(RequestCount):
         self.deleted: list[int] = []
         self.certificates: Counter[str] = Counter()
         self.doubts: list[str] = []
-        self.audit_requests = 0
+        self.audit = CountingHook()
         self.changes: list[ConversationChange] = []
         self._observer = observer
 
@@ -74,10 +75,6 @@ class Figures(RequestCount):
         """What has changed since the last time, each conversation once."""
         changes, self.changes = self.changes, []
         return changes
-
-    def on_audit_event(self, event: Event) -> None:
-        """Take an event of the client by which a sample is counted."""
-        self.audit_requests += isinstance(event, RequestEvent)
 
     def tell(self) -> None:
         """Tell the observer."""

@@ -123,7 +123,7 @@ class _Refresh:
     ) -> None:
         self._figures = figures = Figures(None)
         retry = attrs.evolve(RETRY, patience=patience)
-        self._client = client.with_options(retry=retry, deadline=None, hooks=[figures.on_event])
+        self._client = client.with_options(retry=retry, deadline=None, hooks=[figures])
         self._copy = copy
         self._thread = thread
         self._lag = lag

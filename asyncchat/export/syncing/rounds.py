@@ -77,7 +77,7 @@ class SyncRound:
         self, client: AsyncClient, copy: Copy, thread: OneThread, settings: Settings, figures: Figures
     ) -> None:
         retry = attrs.evolve(RETRY, patience=settings.patience)
-        self._client = client.with_options(retry=retry, deadline=None, hooks=[figures.on_event])
+        self._client = client.with_options(retry=retry, deadline=None, hooks=[figures])
         self._copy = copy
         self._thread = thread
         self._settings = settings
@@ -160,7 +160,7 @@ class SyncRound:
             owed=self._kept.state.owed(),
             unclosed=self._kept.state.spans(),
         )
-        counting = self._client.with_options(hooks=[self._figures.on_audit_event])
+        counting = self._client.with_options(hooks=[self._figures.audit])
         sample = Sample(counting, landing, rate=self._settings.audit, seed=self._settings.seed)
         return landing, sample, Updates(self._client, landing, trusts=self._kept.state.trusts, check=sample.draw)
 
@@ -258,7 +258,7 @@ class SyncRound:
             uncertified=report.uncertified,
             clock_went_back=went_back,
             requests=figures.requests,
-            audit_requests=figures.audit_requests,
+            audit_requests=figures.audit.requests,
             retries=figures.retries,
             seconds=seconds,
         )

@@ -124,7 +124,7 @@ class _Verification:
         self._query = report.query
         self._findings = Findings(int(report.as_of.timestamp()), observer, keeps_missing=repair)
         retry = attrs.evolve(RETRY, patience=patience)
-        self._client = client.with_options(retry=retry, deadline=None, hooks=[self._findings.on_event])
+        self._client = client.with_options(retry=retry, deadline=None, hooks=[self._findings])
         as_of, until = self._findings.as_of, make_second(self._query.until)
         # One second more, as the export has read: the filter cuts off fractions of its own second.
         self._span = Span(make_second(self._query.since), as_of if as_of == until else as_of + 1)
