@@ -190,9 +190,9 @@ async def _read(answer: aiohttp.ClientResponse, max_body: int, bound: Bound) -> 
     bound.alive()
     try:
         body = Body(",".join(answer.headers.getall("Content-Encoding", ())), max_body)
-        while chunk := await answer.content.readany():
+        while not answer.content.at_eof():
+            body.feed(await answer.content.readany())
             bound.alive()
-            body.feed(chunk)
         return body.whole()
     except (APIConnectionError, DecodeError):
         if answer.status < HTTPStatus.BAD_REQUEST:
