@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import attrs
-
 from asyncchat._config import check_base_url, make_profile, resolve_auth, resolve_base_url, settle
 from asyncchat._events import Hook
 from asyncchat._policy.auth import Auth
@@ -18,7 +16,7 @@ from asyncchat._policy.options import CallOptions
 from asyncchat._policy.retry import RetryPolicy
 from asyncchat._policy.secret import Token, out_of_sight
 from asyncchat._profile import Profile
-from asyncchat._resources import AsyncConversations, AsyncMessages, AsyncModels
+from asyncchat._resources import AsyncConversations, AsyncMessages, AsyncModels, Caller
 from asyncchat._transport.aiohttp import AiohttpTransport
 from asyncchat._transport.base import SystemClock, Transport
 from asyncchat._transport.pipeline import Pipeline
@@ -132,7 +130,7 @@ class AsyncClient:
             said,
         )
         rate, concurrency, proxies = (chosen.pop(name) for name in ("max_rate", "max_concurrency", "trust_env"))
-        self._options = CallOptions(**chosen, max_body=max_body, hooks=hooks)
+        options = CallOptions(**chosen, max_body=max_body, hooks=hooks)
         self._base_url: str | None = None
         if transport is None:
             self._base_url = resolve_base_url(base_url, allow_http=allow_http, profile=said)
@@ -143,7 +141,7 @@ class AsyncClient:
             self._base_url = named and check_base_url(named, allow_http=True)
             if token is None and not isinstance(auth, Auth) and not (said and said.token_source):
                 token = os.environ.get("ASYNCCHAT_API_TOKEN", "mock")
-        self._pipeline = Pipeline(
+        pipeline = Pipeline(
             transport,
             resolve_auth(auth, token, profile=said, base_url=self._base_url or ""),
             clock=clock or getattr(transport, "clock", None) or SystemClock(),
@@ -151,22 +149,23 @@ class AsyncClient:
             max_rate=check_rate(rate),
             base_url=self._base_url,
         )
+        self._caller = Caller(pipeline, options)
         self._owns_pipeline = True
 
     @property
     def models(self) -> AsyncModels:
         """The bots or channels of the account."""
-        return AsyncModels(self)
+        return AsyncModels(self._caller)
 
     @property
     def conversations(self) -> AsyncConversations:
         """The conversations of the account."""
-        return AsyncConversations(self)
+        return AsyncConversations(self._caller)
 
     @property
     def messages(self) -> AsyncMessages:
         """The messages of conversations."""
-        return AsyncMessages(self)
+        return AsyncMessages(self._caller)
 
     @property
     def base_url(self) -> str | None:
@@ -176,7 +175,7 @@ class AsyncClient:
     @property
     def per_page(self) -> int:
         """Rows to ask for in a page when a call does not say."""
-        return self._options.per_page
+        return self._caller.options.per_page
 
     def with_options(
         self,
@@ -209,13 +208,12 @@ class AsyncClient:
             "retry": retry,
             "per_page": per_page,
             "max_body": max_body,
-            "hooks": hooks if isinstance(hooks, Unset) else (*self._options.hooks, *hooks),
+            "hooks": hooks if isinstance(hooks, Unset) else (*self._caller.options.hooks, *hooks),
         }
         changes = {name: value for name, value in given.items() if value is not UNSET}
         view = object.__new__(type(self))
         view._base_url = self._base_url
-        view._options = attrs.evolve(self._options, **changes)
-        view._pipeline = self._pipeline
+        view._caller = self._caller.with_options(**changes)
         view._owns_pipeline = False
         return view
 
@@ -236,12 +234,12 @@ class AsyncClient:
             APIStatusError: The answer's status is neither success nor 304.
             AsyncChatError: The call failed.
         """  # noqa: D205 - one sentence
-        return await self._pipeline.call(request, read, self._options)
+        return await self._caller.call(request, read)
 
     async def aclose(self) -> None:
         """Close every connection. May be called twice; the client cannot be used afterwards."""
         if self._owns_pipeline:
-            await self._pipeline.aclose()
+            await self._caller.pipeline.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -11,12 +11,22 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from asyncchat._window import Walk, Window, agreed_size, last_page
 from asyncchat._wire.request import check_count
-from asyncchat.errors import ConfigurationError, NotFoundError
+from asyncchat.errors import ConfigurationError, DecodeError, NotFoundError
 from asyncchat.models import Page, RawRow
 
 T = TypeVar("T")
 
 DEFAULT_CONCURRENCY: Final = 8
+
+
+def _read(read: Callable[[], Page[T]]) -> Page[T] | None:
+    """A page that has come; None where another try may bring one that can be read."""
+    try:
+        return read()
+    except DecodeError as exc:
+        if not exc.retryable:
+            raise
+    return None
 
 
 class Source(Protocol[T]):
@@ -29,6 +39,10 @@ class Source(Protocol[T]):
 
     async def fetch(self, page: int, per_page: int) -> Page[T]:
         """One page of it."""
+        ...
+
+    async def ask(self, page: int, per_page: int) -> Callable[[], Page[T]]:
+        """What reads one page of it, once that has come."""
         ...
 
 
@@ -60,7 +74,9 @@ class AsyncPager(Generic[T]):
         if not isinstance(ordered, bool):
             raise ConfigurationError(f"ordered takes True or False, not {ordered!r:.80}")
         self._ordered = ordered
-        self._open: weakref.WeakSet[Window[T]] | None = None  # few pagers are iterated by many tasks, most by none
+        self._open: weakref.WeakSet[Window[Callable[[], Page[T]]]] | None = (
+            None  # few pagers are iterated by many tasks, most by none
+        )
 
     def __repr__(self) -> str:
         how = f"per_page={self._per_page}, concurrency={self._concurrency}, ordered={self._ordered}"
@@ -113,12 +129,12 @@ class AsyncPager(Generic[T]):
 
         slots = asyncio.Semaphore(self._concurrency)
 
-        async def fetch(number: int) -> Page[T]:
-            async with slots:  # a page that is read again waits for its turn too
-                return await self._fetch_further(number, per_page, first.total_pages)
+        async def ask(number: int) -> Callable[[], Page[T]]:
+            async with slots:  # a page that is asked for again waits for its turn too
+                return await self._ask_further(number, per_page, first.total_pages)
 
         walk = Walk(first, path=self._source.path)
-        window = Window(fetch, concurrency=self._concurrency, ordered=self._ordered, path=self._source.path)
+        window = Window(ask, concurrency=self._concurrency, ordered=self._ordered, path=self._source.path)
         if self._open is None:
             self._open = weakref.WeakSet()
         self._open.add(window)
@@ -126,9 +142,10 @@ class AsyncPager(Generic[T]):
             window.open_until(last_page(first))
             yield first
             while (taken := await window.take()) is not None:
-                number, page = taken
-                if walk.doubts(number, page):
-                    page = await fetch(number)
+                number, read = taken
+                page = _read(read)
+                if page is None or walk.doubts(number, page):
+                    page = (await ask(number))()
                     walk.confirm(number, page)
                 if walk.ends_at(number, page):
                     window.end_after(number)
@@ -145,12 +162,12 @@ class AsyncPager(Generic[T]):
             first = await self._source.fetch(1, self._per_page)
         return first
 
-    async def _fetch_further(self, number: int, per_page: int, total_pages: int) -> Page[T]:
+    async def _ask_further(self, number: int, per_page: int, total_pages: int) -> Callable[[], Page[T]]:
         """A page after the first: there, 404 means past the end as an empty page does (contract, "not documented")."""
         try:
-            return await self._source.fetch(number, per_page)
+            return await self._source.ask(number, per_page)
         except NotFoundError:
-            return Page(data=[], page=number, rows_per_page=per_page, total_pages=total_pages, total_rows=0)
+            return lambda: Page(data=[], page=number, rows_per_page=per_page, total_pages=total_pages, total_rows=0)
 
     def raw(self) -> AsyncPager[RawRow]:
         """The same listing with its rows as they were sent: for bulk jobs that pass JSON on untouched."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
 from asyncchat._codec import Readers, readers
 from asyncchat._paging import AsyncPager
+from asyncchat._policy.options import CallOptions
+from asyncchat._transport.pipeline import Pipeline
 from asyncchat._types import SortField
 from asyncchat._wire.request import Request, check_id
 from asyncchat._wire.response import Response
@@ -27,17 +29,24 @@ _CONVERSATION = readers(Conversation)
 _MESSAGE = readers(Message)
 
 
-class Caller(Protocol):
-    """What a resource needs of its client."""
+@attrs.frozen
+class Caller:
+    """What a resource needs of its client: a pipeline, and the options of the calls that it makes."""
 
-    @property
-    def per_page(self) -> int:
-        """Rows to ask for in a page when the call does not say."""
-        ...
+    pipeline: Pipeline
+    options: CallOptions
 
-    async def call(self, request: Request, read: Callable[[Response], T]) -> T:
+    def call(self, request: Request, read: Callable[[Response], T]) -> Awaitable[T]:
         """Send a request under the client's policies and read its answer."""
-        ...
+        return self.pipeline.call(request, read, self.options)
+
+    def ask(self, request: Request, read: Callable[[Response], T]) -> Awaitable[Callable[[], T]]:
+        """The same, giving what reads the answer."""
+        return self.pipeline.ask(request, read, self.options)
+
+    def with_options(self, **changes: Any) -> Caller:
+        """The same with other options."""
+        return Caller(self.pipeline, attrs.evolve(self.options, **changes))
 
 
 @attrs.frozen
@@ -52,8 +61,15 @@ class Listing(Generic[T]):
 
     async def fetch(self, page: int, per_page: int) -> Page[T]:
         """One page of it."""
+        return await self._caller.call(self._request(page, per_page), self._read)
+
+    async def ask(self, page: int, per_page: int) -> Callable[[], Page[T]]:
+        """One page of it, which is read later."""
+        return await self._caller.ask(self._request(page, per_page), self._read)
+
+    def _request(self, page: int, per_page: int) -> Request:
         params = (("page", str(page)), ("per_page", str(per_page)), *self.filters)
-        return await self._caller.call(Request.of_parts("GET", self.path, params), self._read)
+        return Request.of_parts("GET", self.path, params)
 
     def raw(self) -> Listing[RawRow]:
         """The same listing with its rows as they were sent."""
@@ -85,7 +101,7 @@ class _Resource:
         ordered: bool,
     ) -> AsyncPager[R]:
         listing = Listing(self._caller, path, filters, read.page, read.raw_page)
-        size = self._caller.per_page if per_page is None else per_page
+        size = self._caller.options.per_page if per_page is None else per_page
         return AsyncPager(listing, listing.raw, per_page=size, concurrency=concurrency, ordered=ordered)
 
 

@@ -81,7 +81,7 @@ class Window(Generic[T]):
     It owns its tasks: no task group stands open while a page is in the consumer's hands.
 
     Args:
-        fetch: Fetches one page.
+        fetch: Fetches one page, or what will read it.
         concurrency: Fetches under way at most; as many pages again may wait to be taken.
         ordered: Whether pages are taken by number, or as they come.
         path: Which listing it is, for errors.
@@ -89,7 +89,7 @@ class Window(Generic[T]):
 
     def __init__(
         self,
-        fetch: Callable[[int], Coroutine[Any, Any, Page[T]]],
+        fetch: Callable[[int], Coroutine[Any, Any, T]],
         *,
         concurrency: int,
         ordered: bool,
@@ -100,8 +100,8 @@ class Window(Generic[T]):
         self._concurrency = concurrency
         self._ordered = ordered
         self._last: int | None = 1
-        self._running: dict[asyncio.Task[Page[T]], int] = {}
-        self._ready: dict[int, asyncio.Task[Page[T]]] = {}
+        self._running: dict[asyncio.Task[T], int] = {}
+        self._ready: dict[int, asyncio.Task[T]] = {}
         self._next_start = 2
         self._next_out = 2
         self._ended = False
@@ -140,7 +140,7 @@ class Window(Generic[T]):
             task.add_done_callback(self._arrived)
             self._next_start += 1
 
-    def _arrived(self, task: asyncio.Task[Page[T]]) -> None:
+    def _arrived(self, task: asyncio.Task[T]) -> None:
         number = self._running.pop(task)
         self._changed.set()
         if task.cancelled() or self._closed:
@@ -155,7 +155,7 @@ class Window(Generic[T]):
             return self._next_out if self._next_out in self._ready else None
         return next(iter(self._ready), None)
 
-    async def take(self) -> tuple[int, Page[T]] | None:
+    async def take(self) -> tuple[int, T] | None:
         """The next page with its number, None at the end.
 
         Raises:

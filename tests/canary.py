@@ -225,11 +225,26 @@ class Watch(logging.Handler):
 
         @functools.wraps(call)
         async def watched(*args: Any, **named: Any) -> Any:
-            try:
+            with self._looking():
                 return await call(*args, **named)
-            except BaseException as error:
-                for channel, text in shown(error):
-                    self.grep(channel, text)
-                raise
 
         return watched
+
+    def wrapping_plain(self, call: Any) -> Any:
+        """A plain method whose exceptions are looked at."""
+
+        @functools.wraps(call)
+        def watched(*args: Any, **named: Any) -> Any:
+            with self._looking():
+                return call(*args, **named)
+
+        return watched
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            for channel, text in shown(error):
+                self.grep(channel, text)
+            raise

@@ -12,7 +12,7 @@ from canary import MARKS, Net, Watch
 from database_fixtures import database, destination, postgres, postgres_url  # noqa: F401 - fixtures
 from hypothesis import HealthCheck, settings
 
-from asyncchat import AsyncClient
+from asyncchat._transport.pipeline import Pipeline
 
 settings.register_profile("asyncchat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("asyncchat")
@@ -51,7 +51,8 @@ def net(tally: dict[str, int], record_property: Callable[[str, object], None]) -
 def _watch() -> Iterator[Watch]:
     watch, log = Watch(), logging.getLogger("asyncchat")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AsyncClient, "call", watch.wrapping(AsyncClient.call))
+        patch.setattr(Pipeline, "_run", watch.wrapping(Pipeline._run))
+        patch.setattr(Pipeline, "_read", watch.wrapping_plain(Pipeline._read))
         log.addHandler(watch)
         yield watch
         log.removeHandler(watch)

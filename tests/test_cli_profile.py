@@ -132,7 +132,7 @@ def test_the_timeout(
 ) -> None:
     """The timeout comes from the flag, then the profile, then the commands' own default."""
     write_profiles(monkeypatch, tmp_path, f'[default]\nbase_url = "https://h"\ntoken = "t"\n{said}')
-    assert connection(**flags).make_client(None)._options.timeout == seconds
+    assert connection(**flags).make_client(None)._caller.options.timeout == seconds
 
 
 @pytest.mark.parametrize("flag", ["max_concurrency", "max_rate"])

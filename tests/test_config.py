@@ -142,7 +142,7 @@ def test_arguments_that_are_refused(name: str, value: Any) -> None:
 def test_none_is_no_bound(name: str) -> None:
     """A timeout or deadline may be switched off."""
     options: dict[str, Any] = {name: None}
-    assert getattr(AsyncClient(transport=MockTransport([]), **options)._options, name) is None
+    assert getattr(AsyncClient(transport=MockTransport([]), **options)._caller.options, name) is None
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (3, 4)])

@@ -7,9 +7,15 @@ from typing import Any
 import pytest
 from answers import Listing, ids, mock, model, no_tasks_left, numbers, page, pager_of
 
-from asyncchat import DecodeError, NotFoundError, Response
+from asyncchat import AsyncPager, DecodeError, Model, NotFoundError, Response
 
 pytestmark = pytest.mark.asyncio
+
+
+async def read_into(rows: list[Model], pager: AsyncPager[Model]) -> None:
+    """Keep each row that comes, also where an error comes in the end."""
+    async for row in pager:
+        rows.append(row)  # noqa: PERF401 - a comprehension keeps none of them
 
 
 async def test_a_404_past_the_end_is_the_end() -> None:
@@ -36,6 +42,33 @@ async def test_a_page_that_stays_empty_is_passed_over(caplog: pytest.LogCaptureF
     listing = Listing(50, lambda number, value: value | {"data": []} if number == 3 else value)
     assert await ids(pager_of(listing)) == [*range(1, 21), *range(31, 51)]
     assert "page 3 of 5 came empty twice" in caplog.text
+
+
+async def test_a_page_that_only_looks_like_json_is_asked_for_again() -> None:
+    """Garbage between braces costs one request more; what stays garbage is an error at its place, which it knows."""
+    garbage = Response(status=200, body=b'{"data":[}')
+    listing = Listing(50, lambda n, value: garbage if n == 3 and listing.asked.count(3) == 1 else value)
+    assert await ids(pager_of(listing)) == numbers(50)
+    assert listing.asked.count(3) == 2
+    listing = Listing(50, lambda n, value: garbage if n == 3 else value)
+    rows: list[Model] = []
+    with pytest.raises(DecodeError, match="is not JSON") as caught:
+        await read_into(rows, pager_of(listing))
+    assert [row.id for row in rows] == numbers(20)
+    assert listing.asked.count(3) == 2
+    assert (caught.value.method, caught.value.path, caught.value.attempts) == ("GET", "/models", 1)
+    await no_tasks_left()
+
+
+async def test_a_page_of_another_shape_is_an_error_at_its_place() -> None:
+    """What the server will not say otherwise is not asked for again; the error names the place, and knows where."""
+    listing = Listing(50, lambda n, value: value | {"data": [model(1, name=7)]} if n == 3 else value)
+    rows: list[Model] = []
+    with pytest.raises(DecodeError, match=r"\$\.data\[0\]\.name") as caught:
+        await read_into(rows, pager_of(listing))
+    assert [row.id for row in rows] == numbers(20)
+    assert listing.asked.count(3) == 1
+    assert (caught.value.method, caught.value.path) == ("GET", "/models")
 
 
 async def test_an_empty_first_page_is_read_again() -> None:

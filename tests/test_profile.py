@@ -350,7 +350,7 @@ def used(monkeypatch: pytest.MonkeyPatch, **options: Any) -> dict[str, Any]:
     monkeypatch.setattr(client_module, "AiohttpTransport", Transport)
     monkeypatch.setattr(client_module, "Pipeline", Pipe)
     client = AsyncClient(HOST, token="t", **options)
-    return seen | {name: getattr(client._options, name) for name in ("timeout", "deadline", "retry", "per_page")}
+    return seen | {name: getattr(client._caller.options, name) for name in ("timeout", "deadline", "retry", "per_page")}
 
 
 DEFAULT: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -68,9 +69,32 @@ class Pipeline:
         Raises:
             AsyncChatError: What the last attempt ended with.
         """
-        self._sender.check_open()
+        return await self._run(Call(request, options, self._clock.monotonic()), read)
+
+    async def ask(self, request: Request, read: Callable[[Response], T], options: CallOptions) -> Callable[[], T]:
+        """Send a request as `call` does, and give what reads its answer, should it be JSON by its looks: later.
+
+        Raises:
+            AsyncChatError: What the last attempt ended with. What is given raises it where the answer cannot be read.
+        """
         call = Call(request, options, self._clock.monotonic())
-        with self._alarms.within(options.deadline):
+        answer = await self._run(call, lambda answer: answer if answer.looks_like_json else read(answer))
+        if not isinstance(answer, Response):
+            return lambda: answer
+        return functools.partial(self._read, call, answer, read, self._clock.monotonic())
+
+    def _read(self, call: Call, answer: Response, read: Callable[[Response], T], now: float) -> T:
+        try:
+            return read(answer)
+        except AsyncChatError as exc:
+            redact(self._auth, exc)
+            call.sign(exc, now)
+            failure = exc
+        raise failure  # out of the handler, as when it is read at once
+
+    async def _run(self, call: Call, read: Callable[[Response], T]) -> T:
+        self._sender.check_open()
+        with self._alarms.within(call.options.deadline):
             return await self._until_done(call, read)
         if self._sender.closed:
             raise self._given_up(call, call.closed(), "answer")
