@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator
 from types import TracebackType
-from typing import Any, Final, Generic, Protocol, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
-from asyncchat._window import Walk, Window, agreed_size, last_page
+from asyncchat._turns import End, Iteration, Source, Turn
 from asyncchat._wire.request import check_count
-from asyncchat.errors import ConfigurationError, DecodeError, NotFoundError
+from asyncchat.errors import ConfigurationError
 from asyncchat.models import Page, RawRow
 
 T = TypeVar("T")
 
 DEFAULT_CONCURRENCY: Final = 8
-
-
-def _read(read: Callable[[], Page[T]]) -> Page[T] | None:
-    """A page that has come; None where another try may bring one that can be read."""
-    try:
-        return read()
-    except DecodeError as exc:
-        if not exc.retryable:
-            raise
-    return None
-
-
-class Source(Protocol[T]):
-    """All that paging knows of a listing."""
-
-    @property
-    def path(self) -> str:
-        """Which one it is, for errors."""
-        ...
-
-    async def fetch(self, page: int, per_page: int) -> Page[T]:
-        """One page of it."""
-        ...
-
-    async def ask(self, page: int, per_page: int) -> Callable[[], Page[T]]:
-        """What reads one page of it, once that has come."""
-        ...
 
 
 class AsyncPager(Generic[T]):
@@ -74,9 +46,7 @@ class AsyncPager(Generic[T]):
         if not isinstance(ordered, bool):
             raise ConfigurationError(f"ordered takes True or False, not {ordered!r:.80}")
         self._ordered = ordered
-        self._open: weakref.WeakSet[Window[Callable[[], Page[T]]]] | None = (
-            None  # few pagers are iterated by many tasks, most by none
-        )
+        self._open: weakref.WeakSet[Iteration[T]] | None = None  # few pagers are iterated by many tasks, most by none
 
     def __repr__(self) -> str:
         how = f"per_page={self._per_page}, concurrency={self._concurrency}, ordered={self._ordered}"
@@ -124,50 +94,29 @@ class AsyncPager(Generic[T]):
         Raises:
             AsyncChatError: At the place of a page that could not be fetched; `DecodeError` when a page repeats another.
         """
-        first = await self._first()
-        per_page = agreed_size(first, self._per_page)
+        async with contextlib.aclosing(self.turns()) as turns:
+            async for turn in turns:
+                if isinstance(turn, End):
+                    turn.judged.set()
+                    continue
+                page = turn.look()
+                if page is None:
+                    page = await turn.again()
+                heed = turn.judge(page)
+                if heed is not None:
+                    heed()
+                if page.data or turn.number == 1:
+                    yield page
 
-        slots = asyncio.Semaphore(self._concurrency)
-
-        async def ask(number: int) -> Callable[[], Page[T]]:
-            async with slots:  # a page that is asked for again waits for its turn too
-                return await self._ask_further(number, per_page, first.total_pages)
-
-        walk = Walk(first, path=self._source.path)
-        window = Window(ask, concurrency=self._concurrency, ordered=self._ordered, path=self._source.path)
+    def turns(self) -> AsyncGenerator[Turn[T] | End, None]:
+        """What `pages` is made of, for a shim that reads pages in another thread: see `Turn`."""
+        iteration = Iteration(
+            self._source, per_page=self._per_page, concurrency=self._concurrency, ordered=self._ordered
+        )
         if self._open is None:
             self._open = weakref.WeakSet()
-        self._open.add(window)
-        try:
-            window.open_until(last_page(first))
-            yield first
-            while (taken := await window.take()) is not None:
-                number, read = taken
-                page = _read(read)
-                if page is None or walk.doubts(number, page):
-                    page = (await ask(number))()
-                    walk.confirm(number, page)
-                if walk.ends_at(number, page):
-                    window.end_after(number)
-                else:
-                    window.reach(page.total_pages)
-                if page.data:
-                    yield page
-        finally:
-            await window.aclose()
-
-    async def _first(self) -> Page[T]:
-        first = await self._source.fetch(1, self._per_page)
-        if not first.data and first.total_pages > 1:
-            first = await self._source.fetch(1, self._per_page)
-        return first
-
-    async def _ask_further(self, number: int, per_page: int, total_pages: int) -> Callable[[], Page[T]]:
-        """A page after the first: there, 404 means past the end as an empty page does (contract, "not documented")."""
-        try:
-            return await self._source.ask(number, per_page)
-        except NotFoundError:
-            return lambda: Page(data=[], page=number, rows_per_page=per_page, total_pages=total_pages, total_rows=0)
+        self._open.add(iteration)
+        return iteration.turns()
 
     def raw(self) -> AsyncPager[RawRow]:
         """The same listing with its rows as they were sent: for bulk jobs that pass JSON on untouched."""
@@ -178,8 +127,8 @@ class AsyncPager(Generic[T]):
 
     async def aclose(self) -> None:
         """End every iteration of this pager that is under way. May be called twice."""
-        for window in list(self._open or ()):
-            await window.aclose()
+        for iteration in list(self._open or ()):
+            await iteration.aclose()
 
     async def __aenter__(self) -> Self:
         return self

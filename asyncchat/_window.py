@@ -1,78 +1,14 @@
-"""A bounded window of page fetches: what is under way, what has come, what to believe of it."""
+"""A bounded window of page fetches: what is under way, and what has come."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
-from asyncchat.errors import APIConnectionError, DecodeError
-from asyncchat.models import Page
+from asyncchat.errors import APIConnectionError
 
 T = TypeVar("T")
-
-_log = logging.getLogger("asyncchat")
-
-
-def last_page(page: Page[Any]) -> int | None:
-    """The last page's number as a page tells it; None when its count cannot be true, as 0 beside rows."""
-    return None if page.data and page.total_pages < 1 else max(1, page.total_pages)
-
-
-def agreed_size(first: Page[Any], asked: int) -> int:
-    """The page size to go on with: the server's, if it gives fewer rows than asked."""
-    given = first.rows_per_page
-    return given if 0 < given < asked and len(first.data) <= given else asked
-
-
-class Walk(Generic[T]):
-    """Judges the pages of one iteration, in the order in which they are taken. Decides only, and sends nothing.
-
-    Args:
-        first: The first page.
-        path: Which listing it is, for errors.
-    """
-
-    def __init__(self, first: Page[T], *, path: str | None = None) -> None:
-        self._first = first
-        self._path = path
-        self._before = (1, first)
-        self._empty = set() if first.data else {1}
-
-    def doubts(self, number: int, page: Page[T]) -> bool:
-        """Whether to read a page again: it is empty and says that more follow, or repeats a page before it."""
-        return self._repeats(number, page) if page.data else number < page.total_pages
-
-    def confirm(self, number: int, page: Page[T]) -> None:
-        """Look at a page that was read again.
-
-        Raises:
-            DecodeError: It still repeats a page before it.
-        """
-        if page.data and self._repeats(number, page):
-            raise DecodeError(
-                f"page {number} brings the same rows as a page before it: the server ignores the page number. "
-                "Ask for so little, with since= and until=, that one page holds it",
-                paths=("$.data",),
-                method="GET",
-                path=self._path,
-            )
-
-    def ends_at(self, number: int, page: Page[T]) -> bool:
-        """Take a page, and say whether the listing ends with it: an empty last page, or two empty ones in a row."""
-        self._before = (number, page)
-        if page.data:
-            return False
-        self._empty.add(number)
-        if number >= page.total_pages or {number - 1, number + 1} & self._empty:
-            return True
-        _log.warning("page %d of %d came empty twice: going on", number, page.total_pages)
-        return False
-
-    def _repeats(self, number: int, page: Page[T]) -> bool:
-        neighbour = self._before[1] if self._before[0] == number - 1 else self._first
-        return page.data == neighbour.data
 
 
 class Window(Generic[T]):
@@ -107,6 +43,11 @@ class Window(Generic[T]):
         self._ended = False
         self._closed = False
         self._changed = asyncio.Event()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has come to its end: nothing is under way, or waits to be taken, and it was not closed."""
+        return not (self._running or self._closed) and self._pick() is None
 
     def open_until(self, last: int | None) -> None:
         """Begin to fetch, up to that page; None: one at a time until told to end."""
@@ -143,10 +84,13 @@ class Window(Generic[T]):
     def _arrived(self, task: asyncio.Task[T]) -> None:
         number = self._running.pop(task)
         self._changed.set()
-        if task.cancelled() or self._closed:
+        if task.cancelled():
+            return
+        has_failed = task.exception() is not None
+        if self._closed or (self._ended and number > (self._last or 0)):
             return
         self._ready[number] = task
-        if task.exception() is not None:
+        if has_failed:
             self._last = self._next_start - 1
         self._top_up()
 
@@ -155,11 +99,11 @@ class Window(Generic[T]):
             return self._next_out if self._next_out in self._ready else None
         return next(iter(self._ready), None)
 
-    async def take(self) -> tuple[int, T] | None:
-        """The next page with its number, None at the end.
+    async def take(self) -> tuple[int, Callable[[], T]] | None:
+        """The number of the next page, and what gives it, or raises what fetching it ended with; None at the end.
 
         Raises:
-            AsyncChatError: What fetching that page ended with.
+            APIConnectionError: The window was closed.
         """
         while (number := self._pick()) is None:
             if self._closed:
@@ -176,7 +120,7 @@ class Window(Generic[T]):
         task = self._ready.pop(number)
         self._next_out = number + 1
         self._top_up()
-        return number, task.result()
+        return number, task.result
 
     async def aclose(self) -> None:
         """Cancel what is under way, and wait until it is gone. May be called twice."""

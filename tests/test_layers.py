@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
     {"errors", "_types"},
     {"models", "_events", "_codec", "_wire", "_policy"},
     {"_transport", "testing"},
-    {"_window", "_paging", "_resources", "_profile", "_config", "_client"},
+    {"_window", "_turns", "_paging", "_resources", "_profile", "_config", "_client"},
     {"webhooks", "export", "sandbox"},
     {"_sync", "blocking", "cli", "integrations", "__main__"},
 ]

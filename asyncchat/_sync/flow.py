@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator
 from queue import SimpleQueue
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from asyncchat._sync.thread import Call, LoopThread, await_item
 from asyncchat.errors import ConfigurationError
@@ -23,18 +23,21 @@ LINGER: Final = 0.001
 """Seconds that an item waits for others to cross with it; the first one does not wait."""
 
 
-def cross(thread: LoopThread, begin: Callable[[], AsyncGenerator[T, None]]) -> Iterator[T]:
+def cross(
+    thread: LoopThread, begin: Callable[[], AsyncGenerator[T, None]], *, urgent: type[Any] | tuple[type[Any], ...] = ()
+) -> Iterator[T]:
     """Iterate in another thread what is made in the loop; it is ended there when it is left here, however.
 
     Args:
         thread: Where it is made.
         begin: Begins the iteration; called in the loop.
+        urgent: Which items do not wait for others.
 
     Raises:
         Exception: At its place, what the iteration raised.
         ConfigurationError: The client was closed, or this is a forked child and the iteration its parent's.
     """
-    flow = _Flow(thread, begin)
+    flow = _Flow(thread, begin, urgent)
     try:
         flow.submit()
         while items := flow.take():
@@ -46,9 +49,15 @@ def cross(thread: LoopThread, begin: Callable[[], AsyncGenerator[T, None]]) -> I
 class _Flow(Generic[T]):
     """One iteration: a task in the loop hands items over, a consumer in another thread takes them."""
 
-    def __init__(self, thread: LoopThread, begin: Callable[[], AsyncGenerator[T, None]]) -> None:
+    def __init__(
+        self,
+        thread: LoopThread,
+        begin: Callable[[], AsyncGenerator[T, None]],
+        urgent: type[Any] | tuple[type[Any], ...],
+    ) -> None:
         self._thread = thread
         self._begin = begin
+        self._urgent = urgent
         self._queue: SimpleQueue[list[T] | Call[None]] = SimpleQueue()
         self._crossing: list[T] = []
         self._timer: asyncio.Handle | None = None
@@ -72,8 +81,7 @@ class _Flow(Generic[T]):
             return []
         self._taken += len(items)
         if self._is_full:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the end is in the queue
-                self._thread.loop.call_soon_threadsafe(self._room.set)
+            self._thread.tell(self._room.set)
         return items
 
     def close(self) -> None:
@@ -87,7 +95,7 @@ class _Flow(Generic[T]):
                 async for item in items:
                     self._crossing.append(item)
                     self._given += 1
-                    if len(self._crossing) >= BATCH:
+                    if len(self._crossing) >= BATCH or isinstance(item, self._urgent):
                         self._cross()
                     elif self._timer is None:
                         self._timer = loop.call_later(LINGER if self._given > 1 else 0, self._cross)

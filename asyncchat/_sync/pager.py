@@ -10,6 +10,7 @@ from asyncchat._client import AsyncClient
 from asyncchat._paging import AsyncPager
 from asyncchat._sync.bridge import Bridge, refuse_pickling
 from asyncchat._sync.flow import cross
+from asyncchat._turns import End
 from asyncchat.models import Page, RawRow
 
 T = TypeVar("T")
@@ -51,7 +52,21 @@ class Pager(Generic[T]):
             AsyncChatError: At the place of a page that could not be fetched.
         """
         pager = self._pager
-        yield from cross(self._bridge.thread(pager.pages), pager.pages)
+        thread = self._bridge.thread(pager.pages)
+        for turn in cross(thread, pager.turns, urgent=End):
+            if isinstance(turn, End):
+                thread.tell(turn.judged.set)
+                continue
+            if turn.is_beyond_end:
+                continue
+            page = turn.look()
+            if page is None:
+                page = self._bridge.run(turn.again)
+            heed = turn.judge(page)
+            if heed is not None:
+                thread.tell(heed)
+            if page.data or turn.number == 1:
+                yield page
 
     def page(self, number: int) -> Page[T]:
         """One page, from 1.

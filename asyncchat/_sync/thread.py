@@ -218,6 +218,12 @@ class LoopThread:
         """Whether the caller runs in it."""
         return threading.current_thread() is self._thread
 
+    def tell(self, function: Callable[[], object]) -> None:
+        """Have the loop call a function, and do not wait."""
+        if not self.is_lost:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(function)
+
     def pause(self) -> Callable[[], None]:
         """Make the loop stand still between two callbacks, and wait until it does; not for long, if one is slow.
 

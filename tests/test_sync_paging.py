@@ -1,0 +1,114 @@
+"""Blocking code reads the pages of a listing in its own thread, and comes to the same rows and errors as async code."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from answers import Listing, message, model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asyncchat import AsyncChatError, AsyncClient, Client, Response
+from asyncchat._turns import Turn
+from asyncchat.testing import MockTransport, json_response
+
+MISHAPS: dict[str, Any] = {
+    "empty": lambda value: value | {"data": []},
+    "empty and the last": lambda value: value | {"data": [], "total_pages": value["page"]},
+    "not there": lambda _: Response(status=404),
+    "refused": lambda _: json_response({"message": "no"}, status=400),
+    "garbage": lambda _: Response(status=200, body=b"{oops}"),
+    "no json": lambda _: Response(status=200, body=b"<html>"),
+    "another shape": lambda value: value | {"data": [message(1)]},
+    "no count": lambda value: value | {"total_pages": 0},
+    "more pages": lambda value: value | {"total_pages": value["total_pages"] + 1},
+    "fewer pages": lambda value: value | {"total_pages": max(1, value["page"] - 1)},
+    "repeated": lambda value: value | {"data": [model(i) for i in range(1, 6)]},
+}
+
+
+def listing(total: int, mishaps: dict[int, tuple[str, int]]) -> Listing:
+    """A listing with five rows to a page, of which some have a mishap the first times that they are asked for."""
+
+    def changed(number: int, value: dict[str, Any]) -> Any:
+        name, times = mishaps.get(number, ("", 0))
+        return MISHAPS[name](value) if name and made.asked.count(number) <= times else value
+
+    made = Listing(total, changed, most=5)
+    return made
+
+
+def asynchronous(served: Listing, **options: Any) -> tuple[list[int], str]:
+    rows: list[int] = []
+
+    async def read() -> None:
+        async with AsyncClient(transport=MockTransport(served), retry=0) as chat:
+            async for row in chat.models.list(per_page=5, **options):
+                rows.append(row.id)  # noqa: PERF401 - kept up to the error
+
+    try:
+        asyncio.run(read())
+    except AsyncChatError as exc:
+        return rows, f"{type(exc).__name__}: {exc}"
+    return rows, ""
+
+
+def blocking(served: Listing, **options: Any) -> tuple[list[int], str]:
+    rows: list[int] = []
+    try:
+        with Client(transport=MockTransport(served), retry=0) as chat:
+            for row in chat.models.list(per_page=5, **options):
+                rows.append(row.id)  # noqa: PERF401 - kept up to the error
+    except AsyncChatError as exc:
+        return rows, f"{type(exc).__name__}: {exc}"
+    return rows, ""
+
+
+@settings(max_examples=150)
+@given(
+    total=st.integers(0, 60),
+    mishaps=st.dictionaries(st.integers(1, 13), st.tuples(st.sampled_from([*MISHAPS]), st.sampled_from([1, 99]))),
+    concurrency=st.sampled_from([1, 2, 8]),
+)
+def test_both_come_to_the_same(total: int, mishaps: dict[int, tuple[str, int]], concurrency: int) -> None:
+    """Whatever becomes of the pages, the rows and the error are those of async code, in order."""
+    expected = asynchronous(listing(total, mishaps), concurrency=concurrency)
+    assert blocking(listing(total, mishaps), concurrency=concurrency) == expected
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_what_is_added_meanwhile_is_read(ordered: bool) -> None:
+    """A page that the last one tells of is read too, though the loop had come to the end by then."""
+    served = Listing(50, most=5)
+    served.changed = lambda number, value: value | {"total_pages": 12 if number < 10 else 15}
+    served.total = 75
+    rows, error = blocking(served, ordered=ordered)
+    assert (sorted(rows), error) == (list(range(1, 76)), "")
+
+
+def test_an_error_beyond_the_end_is_nobodys() -> None:
+    """Pages that were fetched ahead of an end are dropped, with what became of them."""
+
+    def changed(number: int, value: dict[str, Any]) -> Any:
+        if number > 6:
+            return json_response({"message": "no such page"}, status=400)
+        return value | {"total_pages": 9 if number < 5 else number}
+
+    assert blocking(Listing(20, changed, most=5)) == (list(range(1, 21)), "")
+
+
+def test_rows_are_made_in_the_consumers_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages after the first, which tells how many there are, are read by the thread that iterates."""
+    threads: list[str] = []
+    look = Turn.look
+
+    def noting(turn: Turn[Any]) -> Any:
+        threads.append(threading.current_thread().name)
+        return look(turn)
+
+    monkeypatch.setattr(Turn, "look", noting)
+    assert blocking(Listing(50, most=5)) == (list(range(1, 51)), "")
+    assert threads == [threading.current_thread().name] * 10
