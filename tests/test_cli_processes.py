@@ -189,6 +189,9 @@ import asyncio, sys
 from asyncchat.cli.running import run_async
 if sys.argv[1] == "missing":
     sys.modules["uvloop"] = None
+elif sys.argv[1] == "old":
+    import uvloop
+    uvloop.__version__ = "0.22.1"
 
 async def kind():
     return type(asyncio.get_running_loop()).__module__
@@ -198,8 +201,10 @@ print(run_async(kind()))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
-@pytest.mark.parametrize(("which", "kind"), [("there", "uvloop"), ("missing", "asyncio.unix_events")])
+@pytest.mark.parametrize(
+    ("which", "kind"), [("there", "uvloop"), ("missing", "asyncio.unix_events"), ("old", "asyncio.unix_events")]
+)
 def test_uvloop(which: str, kind: str) -> None:
-    """Commands run on uvloop where it is installed."""
+    """Commands run on uvloop where it is installed, unless it is an old one, which leaves sockets open."""
     done = ended(spawn(which, program=LOOPS))
     assert (done.code, done.out) == (0, f"{kind}\n"), done

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import signal
 from collections.abc import Callable, Coroutine
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from asyncchat.cli.ending import Terminated
 
 T = TypeVar("T")
+
+_SOUND: Final = (0, 23)
+"""Older uvloops leave open the socket of a connect that is cancelled."""
 
 
 def run_async(main: Coroutine[Any, Any, T]) -> T:
@@ -48,9 +52,10 @@ def run_async(main: Coroutine[Any, Any, T]) -> T:
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     with contextlib.suppress(ImportError):
-        import uvloop  # noqa: PLC0415 - an extra, and heavy
-
-        return uvloop.new_event_loop
+        uvloop: Any = importlib.import_module("uvloop")  # an extra, and heavy
+        if tuple(map(int, uvloop.__version__.split(".")[:2])) >= _SOUND:
+            factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+            return factory
     return None
 
 
