@@ -85,7 +85,8 @@ class _Policy(asyncio.DefaultEventLoopPolicy):
 
     def __init__(self, loop: str) -> None:
         super().__init__()
-        self.new_event_loop = make_loop(loop)  # type: ignore[method-assign]
+        if loop != "asyncio":  # which is what asyncio's own policy makes
+            self.new_event_loop = make_loop(loop)  # type: ignore[method-assign]
 
 
 def _ways(runner: asyncio.Runner, chat: AsyncClient, blocking: Client, path: str) -> dict[str, Callable[[], float]]:
