@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 import attrs
 
 from asyncchat._policy.secret import Hidden, Token, bare, guarded
-from asyncchat._wire.request import Request
+from asyncchat._wire.request import Request, put_header
 from asyncchat._wire.response import Response
 from asyncchat.errors import AsyncChatError, ConfigurationError
 
@@ -41,7 +41,7 @@ class BearerAuth:
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
         """Yield the request with the header."""
-        yield request.with_checked("Authorization", Hidden(f"Bearer {self.token.reveal()}"))
+        yield put_header(request, "Authorization", Hidden(f"Bearer {self.token.reveal()}"))
 
 
 def _check_name(_auth: object, _field: object, name: str) -> None:
@@ -61,7 +61,7 @@ class HeaderAuth:
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
         """Yield the request with the header."""
-        yield request.with_checked(self.name, Hidden(self.token.reveal()))
+        yield put_header(request, self.name, Hidden(self.token.reveal()))
 
 
 @guarded

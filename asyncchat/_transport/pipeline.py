@@ -23,7 +23,7 @@ from asyncchat._transport.slots import Slots
 from asyncchat._transport.telling import tell
 from asyncchat._types import Clock
 from asyncchat._wire.request import Request
-from asyncchat._wire.response import Response, status_error
+from asyncchat._wire.response import Response, looks_like_json, status_error
 from asyncchat.errors import APIStatusError, APITimeoutError, AsyncChatError
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Pipeline:
             AsyncChatError: What the last attempt ended with. What is given raises it where the answer cannot be read.
         """
         call = Call(request, options, self._clock.monotonic())
-        answer = await self._run(call, lambda answer: answer if answer.looks_like_json else read(answer))
+        answer = await self._run(call, lambda answer: answer if looks_like_json(answer) else read(answer))
         if not isinstance(answer, Response):
             return lambda: answer
         return functools.partial(self._read, call, answer, read, self._clock.monotonic())

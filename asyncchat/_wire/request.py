@@ -93,12 +93,7 @@ class Request:
     def with_header(self, name: str, value: str) -> Request:
         """The same call with one more header, which replaces one of that name."""
         _check_headers(self, None, ((name, value),))
-        return self.with_checked(name, value)
-
-    def with_checked(self, name: str, value: str) -> Request:
-        """The same with a header that is known to be right."""
-        kept = [pair for pair in self.headers if pair[0].lower() != name.lower()] if self.headers else ()
-        return _assembled(self.method, self.path, self.params, (*kept, (name, value)), self.body)
+        return put_header(self, name, value)
 
     def with_param(self, name: str, value: str) -> Request:
         """The same call with one more query parameter, which replaces one of that name."""
@@ -118,6 +113,12 @@ def _assembled(method: str, path: str, params: Pairs, headers: Pairs, body: byte
     _set(request, "headers", headers)
     _set(request, "body", body)
     return request
+
+
+def put_header(request: Request, name: str, value: str) -> Request:
+    """A call with one more header, which is known to be right: see `Request.with_header`."""
+    kept = [pair for pair in request.headers if pair[0].lower() != name.lower()] if request.headers else ()
+    return _assembled(request.method, request.path, request.params, (*kept, (name, value)), request.body)
 
 
 def check_id(value: int, name: str) -> int:

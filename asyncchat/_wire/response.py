@@ -58,11 +58,6 @@ class Response:
         return 200 <= self.status < 300  # noqa: PLR2004 - plain numbers compare ten times as quickly as HTTPStatus
 
     @property
-    def looks_like_json(self) -> bool:
-        """Whether the body begins and ends as a JSON object does."""
-        return self.body.startswith(b"{") and self.body.endswith((b"}", b"}\n"))
-
-    @property
     def request_id(self) -> str | None:
         """What the server calls this request, None when it does not say."""
         return request_id(self.headers)
@@ -98,6 +93,11 @@ class Response:
             now: Seconds since the epoch.
         """
         return parse_budget(self.headers, now)
+
+
+def looks_like_json(response: Response) -> bool:
+    """Whether a body begins and ends as a JSON object does."""
+    return response.body.startswith(b"{") and response.body.endswith((b"}", b"}\n"))
 
 
 def decode_error(
