@@ -167,16 +167,18 @@ class Iteration(Generic[T]):
 
     Attributes:
         end: The last page's number, once that is certain.
-        walk: Judges pages, once the first one has come.
+        first: The first page, once it has come.
+        walk: Judges pages from then on.
     """
 
     def __init__(self, source: Source[T], *, per_page: int, concurrency: int, ordered: bool) -> None:
         self._source = source
         self._per_page = per_page
-        self._total_pages = 0
+        self._most_pages = 0
         self._slots = asyncio.Semaphore(concurrency)
         self._window = Window(self.ask, concurrency=concurrency, ordered=ordered, path=source.path)
         self.end: float = math.inf
+        self.first: Page[T]
         self.walk: Walk[T]
 
     async def turns(self) -> AsyncGenerator[Turn[T] | End, None]:
@@ -185,9 +187,9 @@ class Iteration(Generic[T]):
         Raises:
             AsyncChatError: At the place of a page that could not be fetched.
         """
-        first = await self._first()
+        self.first = first = await self._fetch_first()
         self.walk = Walk(first, path=self._source.path)
-        self._per_page, self._total_pages = agreed_size(first, self._per_page), first.total_pages
+        self._per_page, self._most_pages = agreed_size(first, self._per_page), first.total_pages
         try:
             self._window.open_until(last_page(first))
             yield Turn(self, 1, lambda: lambda: first)
@@ -200,7 +202,7 @@ class Iteration(Generic[T]):
         finally:
             await self._window.aclose()
 
-    async def _first(self) -> Page[T]:
+    async def _fetch_first(self) -> Page[T]:
         first = await self._source.fetch(1, self._per_page)
         if not first.data and first.total_pages > 1:
             first = await self._source.fetch(1, self._per_page)
@@ -215,16 +217,16 @@ class Iteration(Generic[T]):
             try:
                 return await self._source.ask(number, self._per_page)
             except NotFoundError:
-                return functools.partial(_nothing, number, self._per_page, self._total_pages)
+                return functools.partial(_nothing, number, self._per_page, self.first.total_pages)
 
     def judge(self, number: int, page: Page[T]) -> Callable[[], None] | None:
         """Believe a page in its turn; returns what the event loop has to call for that, if anything."""
         if number > 1 and self.walk.ends_at(number, page):
             self.end = min(self.end, number)
             return functools.partial(self._window.end_after, number)
-        if page.total_pages <= self._total_pages:
+        if page.total_pages <= self._most_pages:
             return None
-        self._total_pages = page.total_pages
+        self._most_pages = page.total_pages
         return functools.partial(self._window.reach, page.total_pages)
 
     async def aclose(self) -> None:

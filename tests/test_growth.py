@@ -106,7 +106,7 @@ def test_blocking_clients_in_turn(clients: int) -> None:
     print(f"{clients} clients: {after[0] - before[0]:+} objects, {memory:+} KiB")  # noqa: T201 - shown by -rP
     assert after[1] - before[1] <= 2
     assert after[0] - before[0] < 2_000
-    assert memory < 4_096
+    assert memory < 8_192  # among thousands of tests, other memory comes and goes by half of it
 
 
 def resident() -> int:

@@ -37,6 +37,10 @@ def _callables(_options: object, _field: object, hooks: tuple[Hook, ...]) -> Non
             raise ConfigurationError(f"hooks takes callables, not {hook!r:.80}")
 
 
+def _counts(hook: Hook) -> bool:
+    return isinstance(hook, CountingHook)
+
+
 @attrs.frozen(kw_only=True)
 class CallOptions:
     """The options of a call.
@@ -60,13 +64,13 @@ class CallOptions:
     per_page: int = attrs.field(default=100, validator=_count)
     max_body: int = attrs.field(default=32 * 2**20, validator=_count)
     hooks: tuple[Hook, ...] = attrs.field(default=(), converter=_as_tuple, validator=_callables)
-    counters: tuple[CountingHook, ...] = attrs.field(init=False, repr=False)
-    listeners: tuple[Hook, ...] = attrs.field(init=False, repr=False)
-
-    @counters.default
-    def _counters(self) -> tuple[CountingHook, ...]:
-        return tuple(hook for hook in self.hooks if isinstance(hook, CountingHook))
-
-    @listeners.default
-    def _listeners(self) -> tuple[Hook, ...]:
-        return tuple(hook for hook in self.hooks if not isinstance(hook, CountingHook))
+    counters: tuple[CountingHook, ...] = attrs.field(
+        init=False,
+        repr=False,
+        default=attrs.Factory(lambda self: tuple(hook for hook in self.hooks if _counts(hook)), takes_self=True),
+    )
+    listeners: tuple[Hook, ...] = attrs.field(
+        init=False,
+        repr=False,
+        default=attrs.Factory(lambda self: tuple(hook for hook in self.hooks if not _counts(hook)), takes_self=True),
+    )
