@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from typing import Any
 
 import pytest
-from answers import Listing, message, model
+from answers import Listing, message, model, no_tasks_left
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncchat import AsyncChatError, AsyncClient, Client, Response
+from asyncchat import AsyncChatError, AsyncClient, Client, DecodeError, Response
 from asyncchat._turns import Turn
 from asyncchat.testing import MockTransport, json_response
 
@@ -98,6 +99,19 @@ def test_an_error_beyond_the_end_is_nobodys() -> None:
         return value | {"total_pages": 9 if number < 5 else number}
 
     assert blocking(Listing(20, changed, most=5)) == (list(range(1, 21)), "")
+
+
+def test_an_error_ends_what_is_fetched_ahead() -> None:
+    """A page that cannot be read ends the iteration in the loop, also while somebody keeps the error."""
+    served = Listing(5_000, lambda n, value: MISHAPS["another shape"](value) if n == 3 else value, most=5)
+    with Client(transport=MockTransport(served), retry=0) as chat:
+        with pytest.raises(DecodeError) as caught:
+            list(chat.models.list(per_page=5))
+        chat._bridge.run(functools.partial(no_tasks_left, but=1))  # the loop's own
+        asked = len(served.asked)
+        chat.models.list(per_page=5).count()
+    assert caught.value.path == "/models"
+    assert len(served.asked) == asked + 1
 
 
 def test_rows_are_made_in_the_consumers_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
@@ -25,7 +25,7 @@ LINGER: Final = 0.001
 
 def cross(
     thread: LoopThread, begin: Callable[[], AsyncGenerator[T, None]], *, urgent: type[Any] | tuple[type[Any], ...] = ()
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Iterate in another thread what is made in the loop; it is ended there when it is left here, however.
 
     Args:

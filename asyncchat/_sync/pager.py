@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Generic, NoReturn, Self, TypeVar
@@ -10,7 +11,8 @@ from asyncchat._client import AsyncClient
 from asyncchat._paging import AsyncPager
 from asyncchat._sync.bridge import Bridge, refuse_pickling
 from asyncchat._sync.flow import cross
-from asyncchat._turns import End
+from asyncchat._sync.thread import LoopThread
+from asyncchat._turns import End, Turn
 from asyncchat.models import Page, RawRow
 
 T = TypeVar("T")
@@ -53,20 +55,23 @@ class Pager(Generic[T]):
         """
         pager = self._pager
         thread = self._bridge.thread(pager.pages)
-        for turn in cross(thread, pager.turns, urgent=End):
-            if isinstance(turn, End):
-                thread.tell(turn.judged.set)
-                continue
-            if turn.is_beyond_end:
-                continue
-            page = turn.look()
-            if page is None:
-                page = self._bridge.run(turn.again)
-            heed = turn.judge(page)
-            if heed is not None:
-                thread.tell(heed)
-            if page.data or turn.number == 1:
-                yield page
+        with contextlib.closing(cross(thread, pager.turns, urgent=End)) as turns:
+            for turn in turns:
+                if isinstance(turn, End):
+                    thread.tell(turn.judged.set)
+                elif not turn.is_beyond_end:
+                    page = self._judged(turn, thread)
+                    if page.data or turn.number == 1:
+                        yield page
+
+    def _judged(self, turn: Turn[T], thread: LoopThread) -> Page[T]:
+        page = turn.look()
+        if page is None:
+            page = self._bridge.run(turn.again)
+        heed = turn.judge(page)
+        if heed is not None:
+            thread.tell(heed)
+        return page
 
     def page(self, number: int) -> Page[T]:
         """One page, from 1.
