@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import attrs
 
@@ -69,17 +70,16 @@ class Opened:
     marks: Sequence[str] = ()
 
 
-@runtime_checkable
-class Packing(Protocol):
-    """A destination that has rows wait in a form of its own.
+class Packing(abc.ABC):
+    """What a destination derives from that has rows wait in a form of its own.
 
     It is made of rows as soon as they have come, in the event loop, while the processor has them at hand still: some
-    megabytes later, in the destination's thread, that takes three times as long, and rows take more memory.
+    megabytes later, in the destination's thread, that takes longer, and rows take more memory.
     """
 
+    @abc.abstractmethod
     def pack(self, batch: Batch) -> Batch | Packed:
         """What is to be written in the place of a batch."""
-        ...
 
 
 class Destination(Protocol):

@@ -16,7 +16,7 @@ from pathlib import Path
 import attrs
 
 from asyncchat.errors import ConfigurationError, ExportError
-from asyncchat.export.destinations.base import Batch, Opened, Packed
+from asyncchat.export.destinations.base import Batch, Opened, Packed, Packing
 from asyncchat.export.destinations.files import Lock, find_damage, make_root, read_report, remove_empty
 from asyncchat.export.destinations.folder_contents import FolderContents
 from asyncchat.export.destinations.formats import find_format
@@ -28,7 +28,7 @@ from asyncchat.export.destinations.staging import Staging
 from asyncchat.export.report import KINDS, ExportReport, Part, Query
 
 
-class FolderDestination:
+class FolderDestination(Packing):
     """Part files in a folder.
 
     Args:
