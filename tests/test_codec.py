@@ -91,6 +91,14 @@ def test_a_byte_order_mark_is_taken() -> None:
     assert MODELS.raw_page(answer(text)).data[0].id == 1
 
 
+@pytest.mark.parametrize("value", ["aGk=", "no base64", 7, None])
+def test_no_field_stands_for_the_text_of_a_raw_row(value: Any) -> None:
+    """A row's text is what was sent, also where a field has the name that no field should have."""
+    row = model(1) | {"\x7f": value}
+    raw = MODELS.raw_page(answer(page([row]))).data[0]
+    assert (raw.id, json.loads(raw.json)) == (1, row)
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
 def test_other_encodings_are_refused(encoding: str) -> None:
     """A body in another encoding than UTF-8 is a DecodeError, also where only a passed-on text shows it."""

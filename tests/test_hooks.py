@@ -127,6 +127,24 @@ async def test_a_counting_hook_counts_what_is_cancelled_out() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_counting_hook_that_raises_harms_no_call(caplog: pytest.LogCaptureFixture) -> None:
+    """What a hook raises that counts is logged, each time; the call and the next hook go on."""
+
+    class Broken(CountingHook):
+        def __init__(self) -> None:
+            """Forget what it derives from."""
+
+    hook = CountingHook()
+    client, _ = mock([OK], hooks=[Broken(), hook])
+    assert (await client.models.get(1)).id == 1
+    assert (hook.requests, hook.in_flight) == (1, 0)
+    assert [record.message.split(":")[0] for record in caplog.records] == [
+        "a hook failed to count what was sent",
+        "a hook failed to count what was ended",
+    ]
+
+
+@pytest.mark.asyncio
 async def test_a_view_adds_hooks() -> None:
     """A view's hooks are called after the client's, and only for the view's calls."""
     told: list[str] = []

@@ -8,7 +8,7 @@ from asyncchat._events import FailureEvent, RequestEvent, ResponseEvent
 from asyncchat._policy.auth import Auth, hidden, redact
 from asyncchat._transport.base import Transport
 from asyncchat._transport.call import Call
-from asyncchat._transport.telling import is_heard, tell
+from asyncchat._transport.telling import count, is_heard, tell
 from asyncchat._types import Clock
 from asyncchat._wire.request import Request
 from asyncchat._wire.response import Response
@@ -69,16 +69,14 @@ class Sender:
     async def _send(self, call: Call, request: Request) -> Response:
         if self.closed:
             self.check_open()
-        for counter in call.options.counters:
-            counter.sent()
+        count(call.options.counters, "sent")
         try:
             if is_heard(call.options.listeners):
                 return await self._send_heard(call, request)
             timeout = call.attempt_timeout(self._clock.monotonic())
             return await self._transport.send(request, timeout=timeout, max_body=call.options.max_body)
         finally:
-            for counter in call.options.counters:
-                counter.ended()
+            count(call.options.counters, "ended")
 
     async def _send_heard(self, call: Call, request: Request) -> Response:
         request = self._announced(call, request)

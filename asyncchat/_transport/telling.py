@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 
 from asyncchat._events import (
+    CountingHook,
     Event,
     FailureEvent,
     GiveUpEvent,
@@ -38,6 +39,15 @@ _LEFT_OUT: Final = frozenset({"url", "headers"})
 def is_heard(listeners: tuple[Hook, ...]) -> bool:
     """Whether anybody hears of each request and answer; retries and pauses are always told."""
     return bool(listeners) or _log.isEnabledFor(logging.DEBUG)
+
+
+def count(counters: Iterable[CountingHook], method: str) -> None:
+    """Call a method of the hooks that count, such as "sent". One that raises is logged and harms nothing."""
+    for counter in counters:
+        try:
+            getattr(counter, method)()
+        except Exception:  # noqa: BLE001 - logged with its traceback
+            _log.exception("a hook failed to count what was %s: %r", method, counter)
 
 
 def tell(hooks: Iterable[Hook], event: Event) -> None:
