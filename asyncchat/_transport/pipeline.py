@@ -170,7 +170,7 @@ class Pipeline:
     def _learn(self, call: Call, response: Response) -> None:
         """Learn from a success."""
         now = self._clock.monotonic()
-        again = call.failure is not None and getattr(call.failure, "status", 0) in THROTTLED
+        again = getattr(call.failure, "status", 0) in THROTTLED
         busy = self._slots.all_taken
         self._load.succeeded(now, now - call.sent_at, busy=busy, again=again)
         if busy:

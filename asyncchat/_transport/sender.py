@@ -67,8 +67,7 @@ class Sender:
             raise ConfigurationError("this client is closed: make a new one, or stay inside `async with`")
 
     async def _send(self, call: Call, request: Request) -> Response:
-        if self.closed:
-            self.check_open()
+        self.check_open()
         count(call.options.counters, "sent")
         try:
             if is_heard(call.options.listeners):

@@ -67,7 +67,7 @@ class Tally(CountingHook):
 
     def sent(self) -> None:
         """A request is about to be sent."""
-        self.in_flight += 1
+        super().sent()
         self._ledger.requests += 1
         self._paused = None
 

@@ -99,7 +99,7 @@ class Receiver(Dispatch):
         """Let handlers that are at work come to their end, and close the inbox. What is left there is for next time."""
         await self._adding.aclose()
         await self._over.aclose()
-        if isinstance(self.threads, ThreadPoolExecutor):
+        if self.threads is not None:
             self.threads.shutdown(wait=False)
         self.inbox.close()  # here: an interpreter that ends starts no threads
         self._hiding.end()
