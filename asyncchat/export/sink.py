@@ -8,9 +8,10 @@ from typing import Any, Final, Protocol, TypeVar
 
 import anyio
 
-from asyncchat.export.destinations.base import Batch, Destination, Opened, Packed, Packing
+from asyncchat.export.destinations.base import Batch, Destination, Opened, Packing
 from asyncchat.export.one_thread import OneThread
 from asyncchat.export.report import ExportReport, Query
+from asyncchat.export.waiting import Waiting
 
 T = TypeVar("T")
 
@@ -59,9 +60,7 @@ class DestinationSink:
         self._take_mark = take_mark
         self._thread = OneThread(destination.name)
         self._turn = anyio.Lock()
-        self._pack = destination.pack if isinstance(destination, Packing) else None
-        self._batches: list[Batch | Packed] = []
-        self._waiting = 0
+        self._waiting = Waiting(destination.pack if isinstance(destination, Packing) else None)
         self._uncommitted = 0
         self._began = self._committed = time.monotonic()
         self._failed = False
@@ -72,9 +71,7 @@ class DestinationSink:
 
     def put(self, batch: Batch) -> None:
         """Take rows."""
-        packed = batch if self._pack is None else self._pack(batch)
-        self._batches.append(packed)
-        self._waiting += packed.size
+        self._waiting.put(batch)
 
     async def settle(self) -> None:
         """Write what has gathered, and commit, if it is time; waits only where the destination is slow.
@@ -82,7 +79,7 @@ class DestinationSink:
         Raises:
             Exception: What the destination raised.
         """
-        if not self._is_due() or (self._turn.locked() and self._waiting < _FULL_BYTES):
+        if not self._is_due() or (self._turn.locked() and self._waiting.size < _FULL_BYTES):
             return
         async with self._turn:
             if self._is_due():
@@ -110,17 +107,18 @@ class DestinationSink:
         return not self._failed
 
     def _is_due(self) -> bool:
-        return self._waiting >= _WRITE_BYTES or self._is_commit_due()
+        return self._waiting.size >= _WRITE_BYTES or self._is_commit_due()
 
     def _is_commit_due(self) -> bool:
         now = time.monotonic()
-        return is_commit_due(self._uncommitted + self._waiting, now - self._committed, now - self._began)
+        return is_commit_due(self._uncommitted + self._waiting.size, now - self._committed, now - self._began)
 
     async def _write(self, *, commit: bool) -> None:
-        batches, size, self._batches, self._waiting = self._batches, self._waiting, [], 0
+        size, batches = self._waiting.size, self._waiting.take()
         marks = [self._take_mark()] if commit else []
         self._uncommitted = 0 if commit else self._uncommitted + size
         await self._call(lambda: self._store(batches, marks))
+        self._waiting.give_back(batches)
         if commit:
             self._committed = time.monotonic()
 

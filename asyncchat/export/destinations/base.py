@@ -44,12 +44,12 @@ class Packed:
     Attributes:
         kind: "models", "conversations" or "messages".
         count: How many rows.
-        text: The rows.
+        text: The rows; a view is theirs only while it is written.
     """
 
     kind: str
     count: int
-    text: bytes
+    text: bytes | memoryview
 
     @property
     def size(self) -> int:

@@ -72,7 +72,7 @@ def to_packed(batch: Batch) -> Packed:
     return Packed(kind=batch.kind, count=batch.count, text=to_lines(batch.rows, batch.conversation_id))
 
 
-def _text_of(batch: Batch | Packed) -> bytes:
+def _text_of(batch: Batch | Packed) -> bytes | memoryview:
     return batch.text if isinstance(batch, Packed) else to_packed(batch).text
 
 
@@ -97,7 +97,7 @@ class Lines:
 class Packer(Protocol):
     """What compresses, as the standard library has it."""
 
-    def compress(self, data: bytes, /) -> bytes:
+    def compress(self, data: bytes | memoryview, /) -> bytes:
         """What there is already of the compressed data."""
         ...
 
