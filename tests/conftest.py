@@ -12,6 +12,7 @@ from canary import MARKS, Net, Watch
 from database_fixtures import database, destination, postgres, postgres_url  # noqa: F401 - fixtures
 from hypothesis import HealthCheck, settings
 
+from asyncchat._transport import direct
 from asyncchat._transport.pipeline import Pipeline
 
 settings.register_profile("asyncchat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,6 +24,14 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("ASYNCCHAT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(Path(__file__).parent / "no such folder"))
+
+
+@pytest.fixture(params=["direct", "session"])
+def any_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the two ways that a GET may go."""
+    if request.param == "session":
+        monkeypatch.setattr(direct, "IS_KNOWN", False)
+    return str(request.param)
 
 
 # ---- a token that must come out nowhere: see canary.py

@@ -12,6 +12,8 @@ from rawserver import answer_to, client_of, failure_of, http, serving
 
 from asyncchat import APIConnectionError, APIStatusError, DecodeError, Request, ServerError
 
+pytestmark = pytest.mark.usefixtures("any_way")
+
 GARBAGE = {
     "nothing": b"",
     "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",

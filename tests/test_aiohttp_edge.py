@@ -21,6 +21,8 @@ from asyncchat import (
     Request,
 )
 
+pytestmark = pytest.mark.usefixtures("any_way")
+
 
 @pytest.mark.asyncio
 async def test_what_is_sent() -> None:

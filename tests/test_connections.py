@@ -15,6 +15,8 @@ from asyncchat import APIConnectionError, Request, RetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("any_way")
+
 ATTEMPTS = [1, 2, 4]
 MINE, THEIRS = http(b'"mine"'), http(b'"theirs"')
 

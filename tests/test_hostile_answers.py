@@ -15,6 +15,8 @@ from asyncchat import APIConnectionError, APIStatusError, APITimeoutError, Async
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+pytestmark = pytest.mark.usefixtures("any_way")
+
 LINE = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = LINE + b"Transfer-Encoding: chunked\r\n\r\n"
 JSON = http(b"{}")

@@ -13,6 +13,8 @@ from rawserver import SECRET, client_of, http, routing, serving
 from asyncchat import APIStatusError, APITimeoutError, Request
 from asyncchat._wire.redirects import MAX_REDIRECTS, redirect_target
 
+pytestmark = pytest.mark.usefixtures("any_way")
+
 ASKED = "https://api.example:8443/v1/models?page=1"
 AUTHS = ["bearer", "header:X-Key", "query:key"]
 STATUSES = ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"]

@@ -19,6 +19,8 @@ from asyncchat import APIConnectionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("any_way")
+
 HERE = "IP:127.0.0.1"
 NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 

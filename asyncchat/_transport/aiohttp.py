@@ -9,17 +9,21 @@ import platform
 import ssl as ssl_module
 import warnings
 from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
+from types import FunctionType
 from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
+import aiohttp.client
 from yarl import URL
 
 import asyncchat
 from asyncchat._policy.secret import Hidden, bare
 from asyncchat._transport.alarms import Alarms, Bound
 from asyncchat._transport.connections import Connector, send_once
+from asyncchat._transport.direct import Answer, Direct
 from asyncchat._transport.failures import CONNECT_SECONDS, IDLE_SECONDS, closed_meanwhile, out_of_time, translate
 from asyncchat._transport.tls import make_ssl
 from asyncchat._wire.encodings import ACCEPTED, Body
@@ -60,6 +64,7 @@ class AiohttpTransport:
         self._ssl = make_ssl(ssl)
         self._trust_env = trust_env
         self._session: aiohttp.ClientSession | None = None
+        self._direct: Direct | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
         self._alarms = Alarms()
@@ -106,18 +111,27 @@ class AiohttpTransport:
         bound: Bound,
     ) -> Response | str:
         """Ask the last URL of the trail, in the beginning the request's: the answer, or the URL that it sends us to."""
-        url = URL(str(trail[-1]), encoded=True) if trail else self._url_of(request)
-        async with session.request(
-            request.method, url, headers=request.headers, data=request.body, timeout=_LIMITS, allow_redirects=False
-        ) as answer:
+        async with self._asked(session, request, trail) as answer:
             if answer.status in REDIRECTS:
                 if not trail:
-                    trail.append(Hidden(str(url)))
+                    trail.append(Hidden(str(self._url_of(request))))
                 further = next_url(trail, request, Response(status=answer.status, headers=answer.headers))
                 if further is not None:
                     return further
             body = await _read(answer, max_body, bound)
             return Response(status=answer.status, headers=answer.headers, body=body)
+
+    def _asked(
+        self, session: aiohttp.ClientSession, request: Request, trail: list[str]
+    ) -> AbstractAsyncContextManager[Answer | aiohttp.ClientResponse]:
+        direct = self._direct
+        if direct is not None and not trail and direct.takes(request) and _is_plain(session):
+            target = self._prefix + request.path
+            return direct.get(f"{target}?{request.query}" if request.params else target, request)
+        url = URL(str(trail[-1]), encoded=True) if trail else self._url_of(request)
+        return session.request(
+            request.method, url, headers=request.headers, data=request.body, timeout=_LIMITS, allow_redirects=False
+        )
 
     def _url_of(self, request: Request) -> URL:
         path = self._prefix + request.path
@@ -128,8 +142,9 @@ class AiohttpTransport:
     def _session_of_loop(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
         if self._session is None:
+            connector = Connector(self._ssl)
             self._session = aiohttp.ClientSession(
-                connector=Connector(self._ssl),
+                connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=_HEADERS,
                 trust_env=self._trust_env,
@@ -137,6 +152,9 @@ class AiohttpTransport:
                 middlewares=(send_once,),
             )
             self._loop, self._process = loop, os.getpid()
+            if not self._trust_env and "@" not in self._authority:
+                origin = URL.build(scheme=self._scheme, authority=self._authority, encoded=True)
+                self._direct = Direct(connector, origin, headers=_HEADERS, timeout=_LIMITS)
         elif self._process != os.getpid():
             raise ConfigurationError(
                 "this client was first used in another process, which goes on using its connections: "
@@ -178,6 +196,16 @@ class AiohttpTransport:
         )
 
 
+def _is_plain(session: aiohttp.ClientSession) -> bool:
+    """Whether nobody listens who must see every request.
+
+    Tools for tests and tracing, such as aioresponses, VCR.py and ddtrace, put theirs in the place of
+    `ClientSession._request`; others, such as those of OpenTelemetry and Sentry, give each session a trace config.
+    """
+    found = aiohttp.ClientSession._request  # noqa: SLF001 - what they replace
+    return not session.trace_configs and type(found) is FunctionType and found.__globals__ is vars(aiohttp.client)
+
+
 def _begin(closing: Awaitable[None]) -> None:
     """Run it to where it would wait: connections are closed by then, and a finalizer cannot wait."""
     steps = closing.__await__()
@@ -186,7 +214,7 @@ def _begin(closing: Awaitable[None]) -> None:
     steps.close()
 
 
-async def _read(answer: aiohttp.ClientResponse, max_body: int, bound: Bound) -> bytes:
+async def _read(answer: Answer | aiohttp.ClientResponse, max_body: int, bound: Bound) -> bytes:
     bound.alive()
     try:
         body = Body(",".join(answer.headers.getall("Content-Encoding", ())), max_body)
