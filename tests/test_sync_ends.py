@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PAGES = 600
 CONCURRENCY = 2
-AT_MOST = flow.BATCH + flow.AHEAD + 2 * CONCURRENCY + 1
+AT_MOST = flow.LEAST + flow.BATCHES * flow.LEAST + 2 * CONCURRENCY + 1
 """Pages that are asked for when a consumer has begun: those that it took, that wait for it, and that are fetched."""
 
 

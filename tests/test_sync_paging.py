@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncchat import AsyncChatError, AsyncClient, Client, DecodeError, Response
+from asyncchat._sync.flow import BUSY, LEAST, LONG, MOST, next_batch
 from asyncchat._turns import Turn
 from asyncchat.testing import MockTransport, json_response
 
@@ -126,3 +127,25 @@ def test_rows_are_made_in_the_consumers_thread(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Turn, "look", noting)
     assert blocking(Listing(50, most=5)) == (list(range(1, 51)), "")
     assert threads == [threading.current_thread().name] * 10
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 2 * LONG)), max_size=30))
+def test_how_many_pages_cross_at_once(batches: list[tuple[bool, float]]) -> None:
+    """More at once where full batches are soon done with, fewer where they take long, and always within bounds."""
+    batch = LEAST
+    for is_full, busy in batches:
+        before, batch = batch, next_batch(batch, batch if is_full else batch - 1, busy)
+        assert LEAST <= batch <= MOST
+        assert batch <= before or (is_full and busy < BUSY)
+        assert batch >= before or busy > LONG
+
+
+def test_pages_that_are_soon_done_with_cross_in_large_batches() -> None:
+    """Rows that are only counted make batches grow to the most, a consumer that waits for a database to the least."""
+    batch = LEAST
+    for _ in range(5):
+        batch = next_batch(batch, batch, BUSY / 2)
+    assert batch == MOST
+    for _ in range(5):
+        batch = next_batch(batch, batch, 2 * LONG)
+    assert batch == LEAST

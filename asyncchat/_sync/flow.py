@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeVar
@@ -13,13 +14,20 @@ from asyncchat.errors import ConfigurationError
 
 T = TypeVar("T")
 
-AHEAD: Final = 8
-"""Items, such as pages, that wait for the consumer at most, besides those that the iteration fetches ahead."""
+BATCHES: Final = 2
+"""Batches of items, such as pages, that wait for the consumer at most, besides what the iteration fetches ahead."""
 
-BATCH: Final = AHEAD // 2
-"""Items that cross at once: each crossing makes both threads wait for the interpreter."""
+LEAST: Final = 4
+MOST: Final = 16
+"""Items that cross at once, at first and at most: each crossing makes both threads wait for the interpreter, which is
+the dearer the less there is to do with an item; and items that wait longer leave the processor's caches."""
 
-LINGER: Final = 0.001
+BUSY: Final = 0.0015
+"""Seconds for which a batch keeps the consumer busy at least, or larger ones cross."""
+LONG: Final = 8 * BUSY
+"""Seconds for which it keeps it busy at most, or smaller ones cross, so that few wait."""
+
+LINGER: Final = 0.002
 """Seconds that an item waits for others to cross with it; the first one does not wait."""
 
 
@@ -46,6 +54,19 @@ def cross(
         flow.close()
 
 
+def next_batch(batch: int, count: int, busy: float) -> int:
+    """How many items are to cross at once from now on.
+
+    Args:
+        batch: How many were to.
+        count: How many did.
+        busy: Seconds that the consumer took for them.
+    """
+    if count == batch < MOST and busy < BUSY:
+        return 2 * batch
+    return batch // 2 if batch > LEAST and busy > LONG else batch
+
+
 class _Flow(Generic[T]):
     """One iteration: a task in the loop hands items over, a consumer in another thread takes them."""
 
@@ -63,6 +84,8 @@ class _Flow(Generic[T]):
         self._timer: asyncio.Handle | None = None
         self._given = 0
         self._taken = 0
+        self._batch = LEAST
+        self._took = (time.monotonic(), 0)
         self._is_full = False
         self._room = asyncio.Event()
         self._call: Call[None] = Call(thread, self._queue)
@@ -75,11 +98,14 @@ class _Flow(Generic[T]):
         """Wait for the next items; none at the end."""
         if self._thread.is_lost:
             raise ConfigurationError("this iteration began before the process was forked: begin it again")
+        came_at, count = self._took
+        self._batch = next_batch(self._batch, count, time.monotonic() - came_at)
         items: list[T] | Call[None] = await_item(self._queue)
         if isinstance(items, Call):
             items.result()
             return []
         self._taken += len(items)
+        self._took = (time.monotonic(), len(items))
         if self._is_full:
             self._thread.tell(self._room.set)
         return items
@@ -95,7 +121,7 @@ class _Flow(Generic[T]):
                 async for item in items:
                     self._crossing.append(item)
                     self._given += 1
-                    if len(self._crossing) >= BATCH or isinstance(item, self._urgent):
+                    if len(self._crossing) >= self._batch or isinstance(item, self._urgent):
                         self._cross()
                     elif self._timer is None:
                         self._timer = loop.call_later(LINGER if self._given > 1 else 0, self._cross)
@@ -112,9 +138,12 @@ class _Flow(Generic[T]):
             self._queue.put(items)
 
     async def _wait_for_room(self) -> None:
-        while self._given - self._taken >= AHEAD:
+        while self._is_far_ahead():
             self._room.clear()
             self._is_full = True  # before the consumer's count is read again: it counts first, and then looks here
-            if self._given - self._taken >= AHEAD:
+            if self._is_far_ahead():
                 await self._room.wait()
             self._is_full = False
+
+    def _is_far_ahead(self) -> bool:
+        return self._given - self._taken >= BATCHES * self._batch
