@@ -49,7 +49,7 @@ class Caller:
         return Caller(self.pipeline, attrs.evolve(self.options, **changes))
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Listing(Generic[T]):
     """A listing of the API: its path and filters, and how to read a page of it."""
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Generator
 from typing import Final, TypeAlias, TypeVar
 
 from asyncchat import AsyncClient, AsyncPager, NotFoundError, RawRow
-from asyncchat.export.planning import plan_listing, plan_window
+from asyncchat.export.planning import one_page, plan_listing, plan_window
 from asyncchat.export.questions import (
     Answer,
     Answers,
@@ -80,7 +80,11 @@ async def read_messages(pager: AsyncPager[RawRow], name: str) -> Reading:
     Raises:
         AsyncChatError: A page could not be fetched.
     """
-    return await _follow(plan_listing(name), functools.partial(_ask, pager))
+    first = await pager.page(1)
+    found = one_page(first)
+    if found is not None:  # as mostly: it needs no plan
+        return found
+    return await _follow(plan_listing(name, first), functools.partial(_ask, pager))
 
 
 def models_of(client: AsyncClient) -> Listing:

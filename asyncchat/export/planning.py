@@ -63,8 +63,8 @@ def plan_window(span: Span, manner: Manner) -> WindowPlan:
     for _ in range(_WALKS):
         first = yield from ask_page(span, 1)
         refuse_foreign(span, first, manner.stamp_of)
-        if is_whole(first):
-            return Reading(rows=tuple(first.data), certificate=Certificate.ONE_PAGE)
+        if (found := one_page(first)) is not None:
+            return found
         can_split = span.divisible(overlap=manner.overlap)
         if can_split and first.data and _is_too_long(first, manner):
             return span.split(_parts(first.total_pages, manner), oldest=manner.oldest, overlap=manner.overlap)
@@ -122,17 +122,23 @@ def _small_parts(pages: Sequence[RawPage]) -> int:
     return max(2, min(_MOST_SMALL_PARTS, math.ceil(_SPARE * first.total_pages)))
 
 
-def plan_listing(name: str) -> Plan:
+def one_page(first: RawPage) -> Reading | None:
+    """What a first page proves by itself."""
+    return Reading(rows=tuple(first.data), certificate=Certificate.ONE_PAGE) if is_whole(first) else None
+
+
+def plan_listing(name: str, first: RawPage) -> Plan:
     """Read a listing that has no window, such as the messages of a conversation.
 
     Args:
         name: What it is called in a doubt.
+        first: Its first page, as it was just now.
     """
     read: list[RawPage] = []
-    for _ in range(_ATTEMPTS):
-        first = yield from ask_page(None, 1)
-        if is_whole(first):
-            return Reading(rows=tuple(first.data), certificate=Certificate.ONE_PAGE)
+    for attempt in range(_ATTEMPTS):
+        first = (yield from ask_page(None, 1)) if attempt else first
+        if (found := one_page(first)) is not None:
+            return found
         pages = yield from walk(None, first, whole=True)
         found = _steady(pages)
         if found is not None:
