@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rawserver import GET, client_of, http, serving
 
-from asyncchat import Request
+from asyncchat import AsyncChatError, Request
 from asyncchat._transport import direct
 from asyncchat._transport.direct import Direct
 
@@ -149,3 +149,19 @@ async def test_a_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPat
             await chat.request(GET)
     assert proxy.heads[0].startswith(b"GET http://127.0.0.2:9/")
     assert ways == [False]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "base_url", ["http://127.0.0.1:99999", "http://[::1%25x]:1", "http://exa_mple.invalid:1", "http://ü.invalid:1"]
+)
+async def test_odd_hosts_end_the_same_way(base_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host or port that nothing can be sent to is told in the same words, whichever way is tried."""
+    told: list[str] = []
+    for is_known in (True, False):
+        monkeypatch.setattr(direct, "IS_KNOWN", is_known)
+        with pytest.raises(AsyncChatError) as caught:
+            async with client_of(base_url, allow_http=True) as chat:
+                await chat.request(GET)
+        told.append(f"{type(caught.value).__name__}: {caught.value}")
+    assert told[0] == told[1]

@@ -152,9 +152,7 @@ class AiohttpTransport:
                 middlewares=(send_once,),
             )
             self._loop, self._process = loop, os.getpid()
-            if not self._trust_env and "@" not in self._authority:
-                origin = URL.build(scheme=self._scheme, authority=self._authority, encoded=True)
-                self._direct = Direct(connector, origin, headers=_HEADERS, timeout=_LIMITS)
+            self._direct = self._direct_over(connector)
         elif self._process != os.getpid():
             raise ConfigurationError(
                 "this client was first used in another process, which goes on using its connections: "
@@ -166,6 +164,15 @@ class AiohttpTransport:
                 "or use asyncchat.Client from blocking code"
             )
         return self._session
+
+    def _direct_over(self, connector: Connector) -> Direct | None:
+        """The direct way; None where requests need more: a proxy of the environment, or a user in the URL."""
+        if self._trust_env or "@" in self._authority:
+            return None
+        with contextlib.suppress(aiohttp.ClientError, ValueError):  # a host that is none: the request will tell
+            origin = URL.build(scheme=self._scheme, authority=self._authority, encoded=True)
+            return Direct(connector, origin, headers=_HEADERS, timeout=_LIMITS)
+        return None
 
     async def aclose(self) -> None:
         """Close every connection: calls under way end with an error. May be called twice."""
