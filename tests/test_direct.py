@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from typing import Any
 
 import aiohttp
@@ -165,3 +166,74 @@ async def test_odd_hosts_end_the_same_way(base_url: str, monkeypatch: pytest.Mon
                 await chat.request(GET)
         told.append(f"{type(caught.value).__name__}: {caught.value}")
     assert told[0] == told[1]
+
+
+STARTS = b"""\
+HTTP/1.1 200 OK
+HTTP/1.0 200 OK
+HTTP/1.1 204 No Content
+HTTP/1.1 304 Not Modified
+HTTP/1.1 404
+HTTP/1.1 500 No
+HTTP/1.1 101 Switching Protocols
+HTTP/1.1 99 Odd
+HTTP/2.0 200 OK
+nonsense
+""".splitlines()
+LINES = b"""\
+Content-Length: 8
+Content-Length: 9
+Content-Length: 7
+Content-Length: x
+Content-Length: -1
+Transfer-Encoding: chunked
+Transfer-Encoding: gzip
+Content-Encoding: gzip
+Content-Encoding: br
+Connection: close
+Connection: keep-alive
+Connection: upgrade
+Upgrade: websocket
+Set-Cookie: a=1
+X-A: \xc3\xbc
+X-A: \xff
+no colon
+: no name
+""".splitlines()
+BODIES = [
+    *(b'{"a": 1}', b'{"a"', b"", b'{"a": 1}{"a": 1}', b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+    *(b'8\r\n{"a": 1}\r\n0\r\n\r\n', b'8\r\n{"a": 1}\r\n', b"zz\r\n", gzip.compress(b'{"a": 1}', mtime=0)),
+]
+INTERIM = [b"", b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"]
+ANSWERS = st.builds(
+    lambda interim, start, lines, body, end: interim + end.join([start, *lines, b"", b""]) + body,
+    st.sampled_from(INTERIM),
+    st.sampled_from([*STARTS, b""]),
+    st.lists(st.sampled_from([*LINES, b"X-A: 1\r\n 2", b"X" * 9_000]), max_size=4),
+    st.sampled_from(BODIES),
+    st.sampled_from([b"\r\n", b"\n"]),
+)
+
+
+async def outcomes_of(raw: bytes) -> list[Any]:
+    """What comes of an answer that is asked for in each way."""
+    found: list[Any] = []
+    async with serving(raw) as server:
+        for is_known in (True, False):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(direct, "IS_KNOWN", is_known)
+                async with client_of(server.base_url) as chat:
+                    try:
+                        answer = await chat.request(GET)
+                        found.append((answer.status, dict(answer.headers), answer.body))
+                    except AsyncChatError as exc:
+                        found.append((type(exc), str(exc), vars(exc).get("sent"), vars(exc).get("retryable")))
+    return found
+
+
+@given(ANSWERS)
+@settings(max_examples=300)
+def test_both_ways_come_to_the_same(raw: bytes) -> None:
+    """Whatever a server writes, the answer or the error is the same, whichever way the GET went."""
+    first, second = asyncio.run(outcomes_of(raw))
+    assert first == second
