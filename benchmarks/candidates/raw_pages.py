@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 
 from asyncchat import AsyncClient, Event, RequestEvent
 from asyncchat.export import export
 from benchmarks.candidates.ours import TOKEN
+
+_ROOM: Final = tempfile.TemporaryDirectory(prefix="asyncchat-benchmark-")
+"""Is emptied when the process ends: what is measured is writing files, not removing them."""
+_numbers: Final = itertools.count()
+
+
+def _free_place() -> Path:
+    return Path(_ROOM.name) / str(next(_numbers))
 
 
 async def exported(base_url: str, in_flight: int, *, notes: bool) -> list[str]:
@@ -23,9 +33,8 @@ async def exported(base_url: str, in_flight: int, *, notes: bool) -> list[str]:
             paths.append(event.url.removeprefix(base_url))
 
     hooks = [note] if notes else []
-    with tempfile.TemporaryDirectory() as folder:
-        async with AsyncClient(base_url, token=TOKEN, max_concurrency=in_flight, hooks=hooks) as chat:
-            await export(chat, Path(folder) / "out")
+    async with AsyncClient(base_url, token=TOKEN, max_concurrency=in_flight, hooks=hooks) as chat:
+        await export(chat, _free_place())
     return paths
 
 
@@ -34,7 +43,7 @@ async def by_hand(base_url: str, in_flight: int, paths: list[str]) -> None:
     todo = iter(paths)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     connector = aiohttp.TCPConnector(limit=in_flight)
-    with tempfile.TemporaryFile() as file:
+    with _free_place().open("wb") as file:
         async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
 
             async def work() -> None:
