@@ -1,4 +1,4 @@
-"""GETs on aiohttp's connections without its `ClientSession.request`, at a third of the CPU.
+"""GETs on aiohttp's connections without its `ClientSession.request`, at less than half of the CPU.
 
 Connections, TLS, names, the parser and the streams of bodies are aiohttp's. Left out is what a session does besides for
 each request, and this client has no use of: cookies, redirects, proxies, netrc, middlewares, traces, and objects for
