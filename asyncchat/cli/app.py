@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
@@ -80,10 +80,10 @@ def run(arguments: Sequence[str]) -> int:
         if sys.stdout is not None:  # which it is when it was closed from the beginning
             sys.stdout.flush()
     except BrokenPipeError:
-        _drop_output()
+        _drop(sys.stdout, sys.stderr)
         return 128 + signal.SIGPIPE
     except OSError as exc:
-        _drop_output()
+        _drop(sys.stdout)
         return _tell(f"the output cannot be written ({exc.strerror})", FAILED)
     except (click.ClickException, AsyncChatError, EndedError, KeyboardInterrupt, Terminated) as exc:
         return _tell(*failure(exc))
@@ -107,9 +107,12 @@ def _tell(message: str, code: int) -> int:
     return code
 
 
-def _drop_output() -> None:
-    """Let nothing be left in the standard output that would fail once more at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _drop(*streams: TextIO) -> None:
+    """Let nothing be left in a stream that would fail once more at exit, with a code of Python's own (120)."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # it is none, or was closed before
+            os.dup2(nowhere, stream.fileno())
 
 
 def failure(exc: BaseException) -> tuple[str, int]:
