@@ -107,12 +107,13 @@ def _tell(message: str, code: int) -> int:
     return code
 
 
-def _drop(*streams: TextIO) -> None:
+def _drop(*streams: TextIO | None) -> None:
     """Let nothing be left in a stream that would fail once more at exit, with a code of Python's own (120)."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
-        with contextlib.suppress(AttributeError, OSError, ValueError):  # it is none, or was closed before
-            os.dup2(nowhere, stream.fileno())
+        if stream is not None:  # which it is when it was closed from the beginning
+            with contextlib.suppress(OSError, ValueError):  # it was closed since, or is no file
+                os.dup2(nowhere, stream.fileno())
 
 
 def failure(exc: BaseException) -> tuple[str, int]:
