@@ -165,9 +165,9 @@ class Disk:
         return watched
 
     def _committing(self, commit: Callable[..., Any]) -> Any:
-        def committing(*arguments: Any) -> Any:
+        def committing(*arguments: Any, **settings: Any) -> Any:
             self._step()
-            result = commit(*arguments)
+            result = commit(*arguments, **settings)
             self._note(committed=True)
             return result
 

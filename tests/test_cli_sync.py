@@ -57,7 +57,6 @@ def test_rounds(capsys: pytest.CaptureFixture[str], box: Sandbox, target: str) -
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["out"], 2, "out is no database"),
         (["sqlite:///c.db", "--every", "5x"], 2, "'5x' is no time: give a number and s, m, h or d"),
         (["sqlite:///c.db", "--every", "0s"], 2, "is no time"),
         (["sqlite:///c.db", "--audit", "3"], 2, "audit takes a share from 0 to 1"),

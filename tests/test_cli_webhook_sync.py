@@ -59,9 +59,13 @@ def test_a_receiver(capsys: pytest.CaptureFixture[str], tmp_path: Path, box: San
 
 @pytest.mark.parametrize(
     ("destination", "says"),
-    [("sqlite:///{path}/none.db", "holds no finished export"), ("folder", "is no database"), ("mysql://h/d", "mysql")],
+    [
+        ("sqlite:///{path}/none.db", "holds no finished export"),
+        ("folder", "holds no finished export"),
+        ("mysql://h/d", "mysql"),
+    ],
 )
-def test_a_database_that_is_none(
+def test_an_export_that_is_none(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, target: str, destination: str, says: str
 ) -> None:
     """It is told before anything is received."""

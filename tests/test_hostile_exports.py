@@ -24,7 +24,7 @@ from asyncchat import (
     RateLimitError,
     ServerError,
 )
-from asyncchat.export import ExportReport, engine, export, stopping
+from asyncchat.export import ExportReport, engine, export, stopping, sync, verify
 from asyncchat.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.heavy
@@ -230,6 +230,20 @@ async def test_a_form_that_is_kept(box: Sandbox, tmp_path: Path, fault: Fault, p
     for kind in ("conversations", "messages"):
         assert [row["id"] for row in exported(tmp_path, kind)] == [row["id"] for row in truth(box, kind)]
     assert (report.certified, sent < 100) == (True, True)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("form", ["surrogate", "nul", "markup"])
+@pytest.mark.parametrize("kind", ["jsonl", "jsonl.gz", "csv", "parquet"])
+async def test_odd_texts_read_back(box: Sandbox, tmp_path: Path, kind: str, form: str) -> None:
+    """What is in texts damages nothing: files that hold it are verified intact, and kept up to date (row 17)."""
+    box.faults(*[Fault("texts", value=form, path=path) for path in (CONVERSATION, MESSAGES)])
+    async with client_of(box) as chat:
+        assert (await export(chat, tmp_path, format=kind, lag=0)).certified
+        assert (await verify(chat, tmp_path, deep=True)).intact
+        report = await sync(chat, tmp_path, lag=0, lookback=10**9, prune=True)
+        assert (report.certified, report.deleted) == (True, ())
+        assert (await verify(chat, tmp_path, deep=True)).intact
 
 
 @pytest.mark.asyncio

@@ -195,11 +195,16 @@ async def test_who_fails_is_told_again(box: Sandbox, tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_folder(box: Sandbox, tmp_path: Path) -> None:
-    """Rows in files are not changed: it says what to give instead, and asks nothing."""
+async def test_a_destination_of_ones_own(box: Sandbox) -> None:
+    """One that cannot be kept up to date is refused by what it lacks, before anything is asked."""
+
+    class Own:
+        name, format = "mine", "own"
+        open = write = commit = finish = close = None
+
     async with client_of(box) as chat:
-        with pytest.raises(ConfigurationError, match="no database"):
-            await sync(chat, tmp_path / "out")
+        with pytest.raises(ConfigurationError, match=r"Own cannot be kept up to date: that needs its copy\(\)"):
+            await sync(chat, Own())  # type: ignore[arg-type]
     assert box.stats()["requests"] == 0
 
 

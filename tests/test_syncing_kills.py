@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
 from cli_run import PROGRAM, access, ended, kill_a_command, spawn
 from test_syncing import is_true
+from test_syncing_folders import is_true as is_folder_true
 
 from asyncchat.sandbox import Sandbox
 
@@ -40,6 +42,19 @@ def box() -> Iterator[Sandbox]:
 @pytest.mark.parametrize("kills", [FEW, pytest.param(MANY, marks=pytest.mark.large)])
 def test_killed_at_random_moments(box: Sandbox, database: str, kills: int) -> None:
     """Whatever was killed, in the export, in a round or in its commits: the last round's copy is the server."""
+    kill_and_sync(box, database, kills)
+    assert is_true(database, box)
+
+
+@pytest.mark.parametrize("kills", [FEW, pytest.param(MANY, marks=pytest.mark.large)])
+def test_folders_killed_at_random_moments(box: Sandbox, tmp_path: Path, kills: int) -> None:
+    """The same with files, which are there in one state or the other."""
+    kill_and_sync(box, str(tmp_path / "export"), kills)
+    assert is_folder_true(tmp_path / "export", box)
+
+
+def kill_and_sync(box: Sandbox, database: str, kills: int) -> None:
+    """Sync anew and anew, and kill most of these; then once to the end."""
     rnd, done = Random(f"{database.partition(':')[0]} {kills}"), 0  # noqa: S311 - a game
     while done < kills:
         done += killed(box, rnd, database)
@@ -50,7 +65,6 @@ def test_killed_at_random_moments(box: Sandbox, database: str, kills: int) -> No
     box.advance(30)
     last = ended(spawn("sync", database, *FLAGS, "--prune", settings=access(box)))
     assert (last.code, last.err) == (0, "")
-    assert is_true(database, box)
     print(f"{database.partition(':')[0]}: {done} kills")  # noqa: T201 - shown by -rP
 
 

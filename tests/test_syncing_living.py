@@ -6,19 +6,23 @@ Beside them, a sync as it is written by hand: were that to lose nothing, the ser
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import shutil
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 from unittest import mock
 
 import attrs
 import pytest
+from export_api import exported
 from living import ORDERS, Life, LivingApi
 
 from asyncchat import NotFoundError, ServerError
@@ -31,6 +35,11 @@ SMALL, LARGE = 40, 5_000
 ROUNDS = 10
 NAMED = re.compile(r"messages of conversation (\d+):")
 LAG, LOOKBACK = 6.0, 60.0
+
+
+Steps: TypeAlias = list[tuple[Any, str]]
+STATEMENTS: Steps = [(Session, "run")]
+ON_DISK: Steps = [(os, name) for name in ("mkdir", "unlink", "rename", "fsync")]
 
 
 class Killed(BaseException):
@@ -58,14 +67,13 @@ def life(seed: int) -> Life:
 
 
 @contextmanager
-def killed_at(api: LivingApi, rnd: Random, share: float) -> Iterator[None]:
-    """Perhaps die at a random request or statement."""
+def killed_at(api: LivingApi, rnd: Random, share: float, steps: Steps = STATEMENTS) -> Iterator[None]:
+    """Perhaps die at a random request, or at a random statement or step on the disk."""
     if rnd.random() >= share:
         yield
         return
-    requests = statements = 0
-    last_request, last_statement = rnd.choice([(rnd.randint(1, 40), 10**9), (10**9, rnd.randint(1, 60))])
-    run = Session.run
+    requests = taken = 0
+    last_request, last_step = rnd.choice([(rnd.randint(1, 40), 10**9), (10**9, rnd.randint(1, 60))])
 
     def asked() -> None:
         nonlocal requests
@@ -73,16 +81,21 @@ def killed_at(api: LivingApi, rnd: Random, share: float) -> Iterator[None]:
         if requests == last_request:
             raise Killed
 
-    def watched(self: Session, *args: Any) -> Any:
-        nonlocal statements
-        statements += 1
-        if statements == last_statement:
-            raise Killed
-        return run(self, *args)
+    def watched(step: Callable[..., Any]) -> Callable[..., Any]:
+        def take(*args: Any, **settings: Any) -> Any:
+            nonlocal taken
+            taken += 1
+            if taken == last_step:
+                raise Killed
+            return step(*args, **settings)
+
+        return take
 
     api.asked = asked
     try:
-        with mock.patch.object(Session, "run", watched):
+        with ExitStack() as patched:
+            for owner, name in steps:
+                patched.enter_context(mock.patch.object(owner, name, watched(getattr(owner, name))))
             yield
     except Killed:
         pass
@@ -90,8 +103,21 @@ def killed_at(api: LivingApi, rnd: Random, share: float) -> Iterator[None]:
         api.asked = lambda: None
 
 
+def in_folder(path: Path) -> tuple[dict[int, tuple[Any, ...]], dict[int, int]]:
+    """What a folder has: as the server tells it."""
+    rows = exported(path, "conversations")
+    conversations = {
+        row["id"]: (row["platform_user_id"], int(datetime.fromisoformat(row["updated_at"]).timestamp())) for row in rows
+    }
+    messages = exported(path, "messages")
+    assert (len(conversations), len({row["id"] for row in messages})) == (len(rows), len(messages))
+    return conversations, {row["id"]: row["conversation_id"] for row in messages}
+
+
 def held(path: Path) -> tuple[dict[int, tuple[Any, ...]], dict[int, int]]:
     """What the copy has: as the server tells it."""
+    if path.is_dir():
+        return in_folder(path)
     with closing(sqlite3.connect(path)) as database:
         rows = database.execute(
             "SELECT id, platform_user_id, CAST(strftime('%s', updated_at) AS INTEGER) FROM conversations "
@@ -107,13 +133,13 @@ async def history(
 ) -> tuple[LivingApi, list[SyncReport]]:
     """Ten rounds, and a quiet one that looks for deletions; and the reports of those that came to their end."""
     api, rnd = LivingApi(told), Random(told.seed + 1)  # noqa: S311
-    url = f"sqlite:///{path}"
+    url, steps = (f"sqlite:///{path}", STATEMENTS) if path.suffix else (str(path), ON_DISK)
     reports: list[SyncReport] = []
     local = mock.patch("asyncchat.export.syncing.rounds._local_clock", side_effect=lambda: api.real)
     async with api.client(per_page=rnd.choice([3, 10, 25])) as client:
         for _ in range(ROUNDS):
             api.live(rnd.choice([0, 1, 20, 200]), rnd.choice([0, 3, 10, 40]))
-            with local, killed_at(api, rnd, kills), suppress(ServerError):
+            with local, killed_at(api, rnd, kills, steps), suppress(ServerError):
                 reports.append(await sync(client, url, lag=LAG, lookback=LOOKBACK, audit=audit, patience=0))
                 api.may_step = api.is_told
         api.is_quiet = True
@@ -149,12 +175,13 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.mark.parametrize("suffix", [".db", ""], ids=["database", "folder"])
 @pytest.mark.parametrize("count", [SMALL, pytest.param(LARGE, marks=pytest.mark.large)])
-def test_the_copy_is_the_server(folder: Path, count: int) -> None:
+def test_the_copy_is_the_server(folder: Path, count: int, suffix: str) -> None:
     """Over orders, late messages, replicas, clock steps, faults and kills: no difference that is not told."""
     figures: Counter[str] = Counter()
     for seed in range(count):
-        path = folder / f"{seed}.db"
+        path = folder / f"{seed}{suffix}"
         api, reports = asyncio.run(history(life(seed), path))
         told, report = life(seed), reports[-1]
         found = differences(api, path, report)
@@ -164,8 +191,8 @@ def test_the_copy_is_the_server(folder: Path, count: int) -> None:
         figures.update(histories=1, rounds=len(reports), requests=api.requests, uncertified=not report.certified)
         for each in reports:
             figures.update(each.ways, audited=each.audited, deleted=len(each.deleted))
-        for file in folder.iterdir():
-            file.unlink()
+        shutil.rmtree(folder)
+        folder.mkdir()
     print(dict(figures))  # noqa: T201 - shown by -rP
 
 

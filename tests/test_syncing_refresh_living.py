@@ -18,7 +18,20 @@ import pytest
 from answers import no_tasks_left
 from cancelling import WAYS, cut_at
 from living import Life, LivingApi
-from test_syncing_living import LAG, LARGE, LOOKBACK, ROUNDS, SMALL, differences, folder, held, killed_at, life
+from test_syncing_living import (
+    LAG,
+    LARGE,
+    LOOKBACK,
+    ON_DISK,
+    ROUNDS,
+    SMALL,
+    STATEMENTS,
+    differences,
+    folder,
+    held,
+    killed_at,
+    life,
+)
 from test_syncing_troubles import CALM, fails, one_round
 
 from asyncchat import AsyncClient, AuthenticationError, ConfigurationError, Request, Response, ServerError
@@ -47,17 +60,17 @@ def notified(api: LivingApi, rnd: Random) -> list[int]:
 async def history(told: Life, path: Path, figures: Counter[str], *, kills: float = 0.3) -> tuple[LivingApi, SyncReport]:
     """Ten rounds with refreshes between them, and a quiet round that looks for deletions."""
     api, rnd = LivingApi(told), Random(told.seed + 1)  # noqa: S311 - a game
-    url = f"sqlite:///{path}"
+    url, steps = (f"sqlite:///{path}", STATEMENTS) if path.suffix else (str(path), ON_DISK)
     options: dict[str, Any] = {"lag": LAG, "lookback": LOOKBACK}
     async with api.client(per_page=rnd.choice([3, 10, 25])) as client:
         for _ in range(ROUNDS):
             for _ in range(rnd.choice([0, 1, 1, 4])):
                 api.live(rnd.choice([0, 1, 3, 20]), rnd.choice([0, 1, 3, 10]))
-                with clock_of(api), killed_at(api, rnd, kills), suppress(ServerError, ConfigurationError):
+                with clock_of(api), killed_at(api, rnd, kills, steps), suppress(ServerError, ConfigurationError):
                     report = await refresh(client, url, notified(api, rnd), lag=LAG, patience=0)
                     figures.update(report.ways, refreshes=1, gone=len(report.gone), unproven=len(report.unproven))
             api.live(rnd.choice([0, 1, 20, 200]), rnd.choice([0, 3, 10, 40]))
-            with clock_of(api), killed_at(api, rnd, kills), suppress(ServerError):
+            with clock_of(api), killed_at(api, rnd, kills, steps), suppress(ServerError):
                 await sync(client, url, **options, audit=0.1, patience=0)
                 api.may_step = api.is_told
         api.is_quiet = True
@@ -67,18 +80,19 @@ async def history(told: Life, path: Path, figures: Counter[str], *, kills: float
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize("suffix", [".db", ""], ids=["database", "folder"])
 @pytest.mark.parametrize("count", [SMALL, pytest.param(LARGE, marks=pytest.mark.large)])
-def test_the_copy_is_the_server(folder: Path, count: int) -> None:
+def test_the_copy_is_the_server(folder: Path, count: int, suffix: str) -> None:
     """Over late messages, replicas, clock steps, faults and kills: no difference that is not told."""
     figures: Counter[str] = Counter()
     for seed in range(count):
-        path = folder / f"{seed}.db"
+        path = folder / f"{seed}{suffix}"
         api, report = asyncio.run(history(life(seed), path, figures))
         found = differences(api, path, report)
         assert not found, (seed, found[:5], len(found), life(seed))
         assert life(seed).messages_order == "random" or report.certified, (seed, report.uncertified, life(seed))
-        for file in folder.iterdir():
-            file.unlink()
+        shutil.rmtree(folder)
+        folder.mkdir()
     assert figures["recent"] > count
     print(dict(figures))  # noqa: T201 - shown by -rP
 

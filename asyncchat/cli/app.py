@@ -36,7 +36,7 @@ HOMES: Final = {
     "sync": Home(
         "asyncchat.cli.sync",
         "sync_command",
-        "Bring the database DEST up to date with the server; the first time, export everything into it.",
+        "Bring the export in DEST up to date with the server; the first time, export everything into it.",
     ),
     "verify": Home(
         "asyncchat.cli.verify",

@@ -56,7 +56,7 @@ def _to_seconds(context: click.Context, parameter: click.Parameter, value: str |
 @click.argument("destination", metavar="DEST")
 @click.option("--every", callback=_to_seconds, metavar="TIME", help="A round every 30s, 5m, 1h ... until stopped.")
 @click.option("--from-webhooks", metavar="INBOX", help="Bring only what events in this inbox, an SQLite file, tell of.")
-@click.option("--prune", is_flag=True, help="Mark what the server has no more (deleted_at); a request per 1,000 rows.")
+@click.option("--prune", is_flag=True, help="Mark what the server has no more, or take it out of files.")
 @click.option("--since", metavar="WHEN", help="Only conversations created at or after it: 2025-05-05, or a full time.")
 @click.option("--model", "models", type=int, multiple=True, metavar="ID", help="Only this model. May be repeated.")
 @click.option("--no-messages", is_flag=True, help="Leave the messages out.")
@@ -68,11 +68,12 @@ def _to_seconds(context: click.Context, parameter: click.Parameter, value: str |
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON; with --every a line for each round.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def sync_command(**flags: Any) -> int:
-    """Bring the database DEST up to date with the server; the first time, export everything into it.
+    """Bring the export in DEST up to date with the server; the first time, export everything into it.
 
-    DEST is one of sqlite:///FILE, duckdb:///FILE and postgresql://USER@HOST/DATABASE. A round asks for what has changed
-    since the one before, and seldom for more: new messages come with their conversations. However it ends, the same
-    command goes on. Exit code 3: something could not be read, and will be in the next round; 75: the server was away.
+    DEST is a folder, or sqlite:///FILE, duckdb:///FILE or postgresql://USER@HOST/DATABASE. A round asks for what has
+    changed since the one before, and seldom for more: new messages come with their conversations. In a folder, whose
+    files keep their format, those with a row that has changed are written anew. However it ends, the same command goes
+    on. Exit code 3: something could not be read, and will be in the next round; 75: the server was away.
 
     With --from-webhooks no round is made: the events that are due are taken out of the inbox, their conversations are
     brought up to date, and then the events are done. What nobody was notified of comes with the next round.

@@ -1,4 +1,4 @@
-"""`asyncchat webhook serve --sync`: each conversation that is told of is brought up to date in a database."""
+"""`asyncchat webhook serve --sync`: each conversation that is told of is brought up to date in an export."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Refresh: TypeAlias = "Callable[[Sequence[int]], Awaitable[RefreshReport]]"
 
 
 async def make_refresher(client: AsyncClient, destination: str, *, patience: float) -> Refresher:
-    """The handler for a database, which must be one that was exported from the client's server.
+    """The handler for a destination, which must hold an export from the client's server.
 
     Args:
         client: Where to read from.
-        destination: The database's URL.
+        destination: A folder, or a database's URL.
         patience: Seconds for which a server that answers nothing is waited for.
 
     Raises:
-        ConfigurationError: It is no such database.
+        ConfigurationError: It holds none.
         AsyncChatError: It cannot be used.
     """
     from asyncchat.export import refresh  # noqa: PLC0415 - heavy, and not needed for --help

@@ -39,9 +39,7 @@ _TOGETHER: Final = 200
     "--exec", "command", metavar="CMD", help="Run it for each event, as JSON at its input; exit code 0 takes it."
 )
 @click.option("--jsonl", metavar="FILE", help="Append a line for each event; - is the standard output.")
-@click.option(
-    "--sync", "destination", metavar="DEST", help="Bring the conversation up to date in that database, first."
-)
+@click.option("--sync", "destination", metavar="DEST", help="Bring the conversation up to date in that export, first.")
 @click.option("--refetch", is_flag=True, help="Hand over what the API says of the conversation, not what was posted.")
 @click.option(
     "--event-timeout", default=60.0, show_default=True, type=click.FloatRange(0.1), help="Seconds for an event."
@@ -98,7 +96,7 @@ async def _serve(flags: dict[str, Any], secrets: list[str], connection: Connecti
 
 
 def _hand_over(receiver: Receiver, refresher: Refresher | None, handler: Handler | None) -> None:
-    """Register what the flags name: the database first, so that it is up to date when the other is told."""
+    """Register what the flags name: the export first, so that it is up to date when the other is told."""
     from asyncchat.webhooks import KeywordNotificationEvent, UnknownEvent  # noqa: PLC0415
 
     if refresher is not None:

@@ -15,14 +15,14 @@ from asyncchat.export.destinations.urls import make_database
 def choose_destination(
     destination: str | os.PathLike[str] | Destination,
     *,
-    format: str,  # noqa: A002 - the field's name for it
-    csv_raw: bool,
+    format: str | None,  # noqa: A002 - the field's name for it
+    csv_raw: bool = False,
 ) -> Destination:
     """The destination that a path, a URL or an object of one's own names.
 
     Args:
         destination: It.
-        format: Of the part files in a folder.
+        format: Of the part files in a folder; None: that of the export which it holds, "jsonl" where it holds none.
         csv_raw: Whether CSV holds texts as they are.
 
     Raises:
@@ -36,7 +36,9 @@ def choose_destination(
     raise ConfigurationError(wrong)
 
 
-def _chosen(destination: str | os.PathLike[str] | Destination, file_format: str, *, csv_raw: bool) -> Destination:
+def _chosen(
+    destination: str | os.PathLike[str] | Destination, file_format: str | None, *, csv_raw: bool
+) -> Destination:
     if not isinstance(destination, str | os.PathLike):
         return _checked(destination)
     name = os.fspath(destination)
@@ -44,8 +46,11 @@ def _chosen(destination: str | os.PathLike[str] | Destination, file_format: str,
         raise ConfigurationError("the destination is empty: give a folder, which is made if it is not there")
     database = make_database(name) if isinstance(destination, str) else None
     if database is None:
-        return FolderDestination(Path(name), format=file_format, csv_raw=csv_raw)
-    if file_format != "jsonl" or csv_raw:
+        folder = Path(name)
+        if file_format is None:
+            return FolderDestination.as_found(folder)
+        return FolderDestination(folder, format=file_format, csv_raw=csv_raw)
+    if file_format not in {None, "jsonl"} or csv_raw:
         raise ConfigurationError(f"format is for part files in a folder: {database.name} is a database")
     return database
 

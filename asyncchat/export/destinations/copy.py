@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import attrs
 
+from asyncchat import RawRow
 from asyncchat.export.destinations.base import Batch
-from asyncchat.export.destinations.contents import Contents
+from asyncchat.export.destinations.contents import Kept
 from asyncchat.export.report import ExportReport, Query
 
 
@@ -60,8 +61,17 @@ class Copy(Protocol):
         """What the last commit noted of itself; None before the first one."""
         ...
 
-    def contents(self) -> Contents:
-        """The same export, for reading."""
+    @property
+    def commits_cheaply(self) -> bool:
+        """Whether a commit takes little; else a round makes one only, at its end."""
+        ...
+
+    def models(self) -> set[int]:
+        """The ids of its models, those that are marked as deleted left out."""
+        ...
+
+    def conversations(self) -> Iterator[Kept]:
+        """Its conversations, those that are marked as deleted left out."""
         ...
 
     def known(self, conversation_ids: Collection[int], *, latest: int) -> Mapping[int, Known]:
@@ -73,7 +83,11 @@ class Copy(Protocol):
         ...
 
     def digests(self, kind: str, ids: Collection[int]) -> Mapping[int, int]:
-        """The digests of rows of some ids, of those that are there; those of `Contents.digests_of` are like them."""
+        """The digests of rows of some ids, of those that are there."""
+        ...
+
+    def digests_of(self, kind: str, rows: Sequence[RawRow], conversation_id: int | None = None) -> Mapping[int, int]:
+        """The digests that rows would have if they were there, by id."""
         ...
 
     def messages(self, conversation_ids: Collection[int]) -> Mapping[int, Messages]:
@@ -100,7 +114,7 @@ class Copy(Protocol):
         ...
 
     def mark_deleted(self, kind: str, ids: Collection[int]) -> None:
-        """Mark rows as deleted, with the time of this machine; with conversations also their messages."""
+        """Mark rows as deleted, with this machine's time, or take them out; with conversations also their messages."""
         ...
 
     def doubt(self, conversation_ids: Collection[int], round_number: int) -> None:

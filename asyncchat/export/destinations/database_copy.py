@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from asyncchat import RawRow
 from asyncchat.export.destinations.base import Batch
+from asyncchat.export.destinations.contents import Kept
 from asyncchat.export.destinations.copy import Known, Messages
 from asyncchat.export.destinations.database_contents import DatabaseContents
 from asyncchat.export.destinations.holding import MAIN, to_text
+from asyncchat.export.destinations.id_lists import id_lists
 from asyncchat.export.destinations.session import Session, guarded
 from asyncchat.export.destinations.store import Values
 from asyncchat.export.destinations.tables import EXPORTS, SYNCS, UNPROVEN
 from asyncchat.export.report import ExportReport
-
-_AT_ONCE: Final = 500
-"""Ids in a statement."""
 
 _LATEST: Final = """
     SELECT conversation_id, id, second, messages FROM (
@@ -39,16 +39,24 @@ class DatabaseCopy:
         state: What the last commit noted of itself.
     """
 
+    commits_cheaply: Final = True
+
     def __init__(self, session: Session, report: ExportReport, state: str | None) -> None:
         self.report = report
         self.state = state
         self._session = session
 
-    def contents(self) -> DatabaseContents:
-        """The same export, for reading."""
-        return DatabaseContents(self._session, self.report, is_synced=True)
+        self._contents = DatabaseContents(session, report, is_synced=True)
 
     # ---- reading
+
+    def models(self) -> set[int]:
+        """The ids of its models, those that are marked as deleted left out."""
+        return self._contents.models()
+
+    def conversations(self) -> Iterator[Kept]:
+        """Its conversations, those that are marked as deleted left out."""
+        return self._contents.conversations()
 
     @guarded
     def known(self, conversation_ids: Collection[int], *, latest: int) -> Mapping[int, Known]:
@@ -60,7 +68,7 @@ class DatabaseCopy:
         second = self._session.store.dialect.second.format("updated_at")
         sql = f"SELECT id, {second}, CAST(recent_messages AS TEXT), deleted_at IS NOT NULL FROM conversations"  # noqa: S608
         found: dict[int, Known] = {}
-        for ids in _blocks(conversation_ids):
+        for ids in id_lists(conversation_ids):
             for row_id, changed, recent, is_deleted in self._session.run(f"{sql} WHERE id IN ({ids})"):
                 count, last = messages.get(row_id, (0, []))
                 found[row_id] = Known(
@@ -72,21 +80,25 @@ class DatabaseCopy:
         if not most or not self.report.query.messages:
             return
         second = self._session.store.dialect.second.format("created_at")
-        for ids in _blocks(conversation_ids):
+        for ids in id_lists(conversation_ids):
             yield from self._session.run(_LATEST.format(second=second, ids=ids, most=most))
 
     @guarded
     def known_ids(self, kind: str, ids: Collection[int]) -> set[int]:
         """Which rows of some ids are there, those that are marked as deleted included."""
         self._session.flush()
-        blocks = [f"SELECT id FROM {kind} WHERE id IN ({block})" for block in _blocks(ids)]  # noqa: S608
+        blocks = [f"SELECT id FROM {kind} WHERE id IN ({block})" for block in id_lists(ids)]  # noqa: S608
         return {row_id for sql in blocks for (row_id,) in self._session.run(sql)}
 
     def digests(self, kind: str, ids: Collection[int]) -> Mapping[int, int]:
-        """The digests of rows of some ids, of those that are there; those of `Contents.digests_of` are like them."""
+        """The digests of rows of some ids, of those that are there."""
         self._flush()
-        contents = self.contents()
-        return {row_id: told for ids in _blocks(ids) for row_id, told in contents.digests(kind, f"id IN ({ids})")}
+        told = self._contents.digests
+        return {row_id: digest for ids in id_lists(ids) for row_id, digest in told(kind, f"id IN ({ids})")}
+
+    def digests_of(self, kind: str, rows: Sequence[RawRow], conversation_id: int | None = None) -> Mapping[int, int]:
+        """The digests that rows would have if they were there, by id."""
+        return self._contents.digests_of(kind, rows, conversation_id)
 
     @guarded
     def _flush(self) -> None:
@@ -99,7 +111,7 @@ class DatabaseCopy:
         second = self._session.store.dialect.second.format("created_at")
         sql = f"SELECT conversation_id, id, {second}, deleted_at IS NOT NULL FROM messages"  # noqa: S608
         found = {each: Messages() for each in conversation_ids}
-        for ids in _blocks(conversation_ids):
+        for ids in id_lists(conversation_ids):
             for owner, row_id, made, is_gone in self._session.run(f"{sql} WHERE conversation_id IN ({ids})"):
                 if is_gone:
                     found[owner].gone.add(row_id)
@@ -112,7 +124,7 @@ class DatabaseCopy:
         """How many messages are there of some conversations; those that have none are left out."""
         self._session.flush()
         sql = "SELECT conversation_id, count(*) FROM messages WHERE deleted_at IS NULL AND conversation_id IN"
-        blocks = [f"{sql} ({ids}) GROUP BY conversation_id" for ids in _blocks(conversation_ids)]
+        blocks = [f"{sql} ({ids}) GROUP BY conversation_id" for ids in id_lists(conversation_ids)]
         return {owner: count for block in blocks for owner, count in self._session.run(block)}
 
     @guarded
@@ -151,7 +163,7 @@ class DatabaseCopy:
         columns = [(kind, "id")]
         if kind == "conversations" and self.report.query.messages:
             columns.append(("messages", "conversation_id"))
-        for (table, column), block in itertools.product(columns, _blocks(ids)):
+        for (table, column), block in itertools.product(columns, id_lists(ids)):
             self._session.run(
                 f"UPDATE {table} SET deleted_at = {moment} WHERE {column} IN ({block}) AND deleted_at IS NULL",  # noqa: S608
                 (stamp,),
@@ -161,7 +173,7 @@ class DatabaseCopy:
     def doubt(self, conversation_ids: Collection[int], round_number: int) -> None:
         """Note conversations whose messages ought to be counted one day."""
         self._session.begin()
-        for block in _blocks(conversation_ids):
+        for block in id_lists(conversation_ids):
             values = ", ".join(f"({each}, {round_number})" for each in block.split(","))
             self._session.run(f"INSERT INTO {UNPROVEN} VALUES {values} ON CONFLICT (conversation_id) DO NOTHING")  # noqa: S608
 
@@ -169,7 +181,7 @@ class DatabaseCopy:
     def prove(self, conversation_ids: Collection[int]) -> None:
         """Note that the messages of some conversations have been counted, or read."""
         self._session.begin()
-        for block in _blocks(conversation_ids):
+        for block in id_lists(conversation_ids):
             self._session.run(f"DELETE FROM {UNPROVEN} WHERE conversation_id IN ({block})")  # noqa: S608
 
     @guarded
@@ -196,10 +208,3 @@ def read_state(session: Session) -> str | None:
     """What the last sync noted of itself; None where there was none."""
     rows = session.run(f"SELECT CAST(state AS TEXT) FROM {SYNCS}")  # noqa: S608 - our own names
     return json.loads(rows[0][0])["state"] if rows else None
-
-
-def _blocks(ids: Iterable[int]) -> Iterator[str]:
-    """Whole numbers as lists for statements."""
-    numbers = iter(ids)
-    while block := ",".join(str(int(each)) for each in itertools.islice(numbers, _AT_ONCE)):
-        yield block

@@ -12,20 +12,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, Final
 
-import msgspec
-
 from asyncchat import RawRow
 from asyncchat.export.destinations.base import Batch
 from asyncchat.export.destinations.formats import ZSTD, find_format
+from asyncchat.export.destinations.heads import head_of
 
 _CELL: Final = 2**31 - 1
-
-
-class _Line(msgspec.Struct, gc=False):
-    id: int
-
-
-_LINE: Final = msgspec.json.Decoder(_Line, strict=False)  # an id may have been sent as a text
 
 
 class DigestTable:
@@ -80,7 +72,7 @@ def digests_as_in(rows: Sequence[RawRow], kind: str, conversation_id: int | None
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[int, int]]:
     for line in file:
-        yield _LINE.decode(line).id, digest_of(line)
+        yield head_of(line).id, digest_of(line)
 
 
 def _gzip(file: IO[bytes]) -> Iterator[tuple[int, int]]:

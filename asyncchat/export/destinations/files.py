@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from asyncchat.errors import ConfigurationError, ExportBusyError
 from asyncchat.export.report import ExportReport
@@ -16,6 +16,10 @@ if os.name == "posix":
     import fcntl
 
 MANIFEST: Final = "manifest.json"
+NOTE: Final = "sync"
+"""What a sync has noted of itself, in the manifest."""
+
+T = TypeVar("T")
 
 
 def sync_folder(folder: Path) -> None:
@@ -138,6 +142,19 @@ def read_report(root: Path) -> ExportReport | None:
     Raises:
         ConfigurationError: There is a manifest that cannot be read.
     """
+    return _read_manifest(root, lambda manifest: ExportReport.from_manifest(str(root), manifest))
+
+
+def read_note(root: Path) -> dict[str, Any] | None:
+    """What a sync has noted of itself in the manifest of a folder, None when there is none.
+
+    Raises:
+        ConfigurationError: There is a manifest that cannot be read.
+    """
+    return _read_manifest(root, lambda manifest: None if manifest.get(NOTE) is None else dict(manifest[NOTE]))
+
+
+def _read_manifest(root: Path, read: Callable[[dict[str, Any]], T]) -> T | None:
     try:
         data = (root / MANIFEST).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -147,8 +164,8 @@ def read_report(root: Path) -> ExportReport | None:
             f"{root / MANIFEST} cannot be read ({exc.strerror}): make it readable, or give another folder"
         ) from None
     try:
-        return ExportReport.from_manifest(str(root), json.loads(data))
-    except (KeyError, TypeError, ValueError, RecursionError):
+        return read(json.loads(data))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise ConfigurationError(
             f"{root / MANIFEST} is not an export's manifest of this version: give another folder"
         ) from None

@@ -8,24 +8,27 @@ manifest is a finished export. A kill at any instant leaves something that the n
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import attrs
 
 from asyncchat.errors import ConfigurationError, ExportError
 from asyncchat.export.destinations.base import Batch, Opened, Packed, Packing
-from asyncchat.export.destinations.files import Lock, find_damage, make_root, read_report, remove_empty
+from asyncchat.export.destinations.files import Lock, find_damage, make_root, read_note, read_report, remove_empty
 from asyncchat.export.destinations.folder_contents import FolderContents
+from asyncchat.export.destinations.folder_copy import FolderCopy
 from asyncchat.export.destinations.formats import find_format
 from asyncchat.export.destinations.holding import kinds_held
 from asyncchat.export.destinations.journal import Journal
-from asyncchat.export.destinations.mending import stage_again
-from asyncchat.export.destinations.parts import Parts, in_order, is_sound
+from asyncchat.export.destinations.mending import put_in_place
+from asyncchat.export.destinations.parts import Parts, in_order, is_sound, kind_of
 from asyncchat.export.destinations.staging import Staging
-from asyncchat.export.report import KINDS, ExportReport, Part, Query
+from asyncchat.export.report import KINDS, ExportReport, Query
 
 
 class FolderDestination(Packing):
@@ -52,6 +55,18 @@ class FolderDestination(Packing):
         self._is_ours = False
         self._journal: Journal | None = None
         self._parts: Parts | None = None
+        self._copy: FolderCopy | None = None
+
+    @classmethod
+    def as_found(cls, root: Path) -> Self:
+        """That folder, with the format of the finished export that it holds; where it holds none, with "jsonl".
+
+        Raises:
+            ConfigurationError: Its manifest cannot be read, or the format's extra is not installed.
+        """
+        done = read_report(root)
+        form = "jsonl" if done is None else done.query.format
+        return cls(root, format=form.removesuffix("-raw"), csv_raw=form.endswith("-raw"))
 
     @property
     def name(self) -> str:
@@ -99,23 +114,44 @@ class FolderDestination(Packing):
         with contextlib.ExitStack() as undo:
             lock = Lock.taken(self._root)
             undo.callback(lock.release)
-            journal = self._journal_of_before(fresh=False)  # where one had only to be moved into place, it is now
-            if journal is not None:
-                journal.close()
-            contents = FolderContents(self._root, lock, mending=mending, replace=self._put_in)
+            self._unfinished()  # where one had only to be moved into place, it is now
+            replace = functools.partial(put_in_place, self._root, self._staging, note=read_note(self._root))
+            contents = FolderContents(self._root, lock, mending=mending, replace=replace)
             undo.pop_all()
         return contents
 
-    def _put_in(self, done: ExportReport, kept: Sequence[Part], batches: Sequence[Batch]) -> ExportReport:
-        """Put rows into a finished export as further parts, beside those of its parts that are kept: all or nothing."""
-        if self._staging.journal.exists():
-            raise ExportError(f"{self._root} holds an unfinished export besides: end that first, or replace it")
-        self._staging.remove()
-        report = stage_again(self._root, self._staging.path, done, kept, batches)
-        journal = Journal.create(self._staging.journal, done.query, report=report)
-        self._staging.sync()
-        self._staging.move(journal)
-        return report
+    def copy(self, query: Query | None) -> FolderCopy | None:
+        """Open the finished export of a query that it holds, to keep it up to date; None where there is none.
+
+        Args:
+            query: What was asked; None: whatever it was.
+
+        Raises:
+            ConfigurationError: It holds another export, or an extra is not installed.
+            ExportError: Another export writes to it, or what it holds is damaged.
+        """
+        if not self._root.is_dir():
+            return None
+        self._lock = Lock.taken(self._root)
+        begun, done = self._unfinished(), read_report(self._root)
+        if begun is not None and query is not None and begun != query:
+            raise _another(f"{self._root} holds an unfinished export", begun, query)
+        if begun is not None or done is None:  # it is to be gone on with, or begun, first
+            self.close()
+            return None
+        if query is not None and done.query != query:
+            raise _another(f"{self._root} holds an export", done.query, query)
+        replace = functools.partial(put_in_place, self._root, self._staging)
+        self._copy = FolderCopy(self._root, self._unharmed(done), read_note(self._root), replace)
+        return self._copy
+
+    def _unfinished(self) -> Query | None:
+        """What an export asked that is not finished; None where there is none."""
+        journal = self._journal_of_before(fresh=False)
+        if journal is None:
+            return None
+        with contextlib.closing(journal):
+            return journal.query
 
     def _journal_of_before(self, *, fresh: bool) -> Journal | None:
         """The journal of an unfinished export; one that only had to be moved is finished on the way."""
@@ -160,7 +196,7 @@ class FolderDestination(Packing):
                 raise ExportError(
                     f"{self._staging.path / part.file} is not as the export left it: export anew with fresh=True"
                 )
-        counts = Counter(part.file.split("/")[0] for part in parts)
+        counts = Counter(map(kind_of, parts))
         self._parts, self._is_ours = Parts(self._staging.path, self._form, counts), True
         return Opened(marks=journal.marks)
 
@@ -219,6 +255,9 @@ class FolderDestination(Packing):
         """Let go of the folder. May be called twice, and after any failure."""
         if self._parts is not None:
             self._parts.abandon()
+        if self._copy is not None:
+            self._copy.close()
+            self._copy = None
         if self._journal is not None:
             with contextlib.suppress(OSError, sqlite3.Error):  # what has failed may fail again
                 is_empty = self._is_ours and not self._journal.parts
@@ -257,7 +296,7 @@ def _compare(report: ExportReport) -> None:
     """Hold the parts against the report: a row that was accepted is in a file, or the export is not finished."""
     written: Counter[str] = Counter()
     for part in report.parts:
-        written[part.file.split("/")[0]] += part.rows
+        written[kind_of(part)] += part.rows
     for kind, count in report.rows.items():
         if written[kind] != count:
             raise ExportError(

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from asyncchat import RawRow
 from asyncchat.errors import ConfigurationError
 from asyncchat.export.destinations.base import Batch
 from asyncchat.export.destinations.contents import Kept
 from asyncchat.export.destinations.digests import digests_as_in, read_digests
-from asyncchat.export.destinations.files import Lock, read_report
+from asyncchat.export.destinations.files import Lock, read_note, read_report
 from asyncchat.export.destinations.formats import find_format
 from asyncchat.export.destinations.keys import Key, read_keys
-from asyncchat.export.destinations.parts import is_sound
+from asyncchat.export.destinations.mending import Remake
+from asyncchat.export.destinations.parts import is_sound, kind_of
 from asyncchat.export.report import ExportReport, Part
 
 T = TypeVar("T")
-Replace: TypeAlias = Callable[[ExportReport, Sequence[Part], Sequence[Batch]], ExportReport]
+Replace: TypeAlias = Callable[[ExportReport, Remake], ExportReport]
 
 
 class FolderContents:
@@ -29,13 +30,11 @@ class FolderContents:
         root: The folder.
         lock: Holds it.
         mending: Whether files that are damaged are left out, to be replaced.
-        replace: Puts rows in, in the place of files.
+        replace: Puts another export in the place of the one that is there.
 
     Raises:
         ConfigurationError: It holds no finished export, or an extra is not installed.
     """
-
-    is_synced: Final = False
 
     def __init__(self, root: Path, lock: Lock, *, mending: bool, replace: Replace) -> None:
         report = read_report(root)
@@ -44,6 +43,7 @@ class FolderContents:
                 f"{root} holds no finished export: give the folder of one, which has manifest.json"
             )
         self.report: ExportReport = report
+        self.is_synced = read_note(root) is not None
         find_format(report.query.format)
         self._root = root
         self._lock = lock
@@ -107,7 +107,7 @@ class FolderContents:
             OSError: The disk took it not.
         """
         kept = [part for part in self.report.parts if part.file not in self._damaged]
-        self.report = self._replace(self.report, kept, batches)
+        self.report = self._replace(self.report, Remake(kept=kept, further=batches))
 
     def close(self) -> None:
         """Let go of it. May be called twice."""
@@ -116,7 +116,7 @@ class FolderContents:
     def _parts_of(self, kind: str) -> list[Part]:
         """The files of a kind; where they will be replaced, but for those that are damaged."""
         left_out = self._damaged if self._mending else ()
-        parts = [part for part in self.report.parts if part.file.split("/")[0] == kind]
+        parts = [part for part in self.report.parts if kind_of(part) == kind]
         return [part for part in parts if part.file not in left_out]
 
     def _keys(self, kind: str) -> Iterator[Key]:

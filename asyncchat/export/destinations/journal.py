@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -37,13 +37,13 @@ class Journal:
         self._database = database
 
     @classmethod
-    def create(cls, path: Path, query: Query, *, report: ExportReport | None = None) -> Self:
+    def create(cls, path: Path, query: Query, *, manifest: Mapping[str, Any] | None = None) -> Self:
         """Make one for an export.
 
         Args:
             path: Where.
             query: What is exported.
-            report: Of an export that is whole from the beginning, and only has to be moved into place.
+            manifest: Of an export that is whole from the beginning, and only has to be moved into place.
 
         Raises:
             OSError: The disk took it not.
@@ -54,7 +54,7 @@ class Journal:
             _make_durable(database)
             database.executescript(_TABLES)
             with database:
-                whole = None if report is None else json.dumps(report.manifest(), indent=2)
+                whole = None if manifest is None else json.dumps(manifest, indent=2)
                 database.execute("INSERT INTO export VALUES (?, ?)", [json.dumps(query.to_dict()), whole])
             undo.pop_all()
         return cls(database)

@@ -1,4 +1,4 @@
-"""Part files read back: of each row its ids and its time, in every format that parts are written in."""
+"""Part files read back: of each row its ids and its times, in every format that parts are written in."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import attrs
-import msgspec
 
 from asyncchat.export.destinations.formats import ZSTD
+from asyncchat.export.destinations.heads import head_of, whole
 
 _CELL: Final = 2**31 - 1
 
@@ -28,21 +28,13 @@ class Key:
         id: Its id.
         second: When it was made, in whole seconds since the epoch; None where that was kept in no such form.
         owner: Of a message its conversation, of a conversation its model.
+        changed: Of a conversation when it changed last, as `second` tells when it was made.
     """
 
     id: int
     second: int | None
     owner: int | None
-
-
-class _Line(msgspec.Struct, gc=False):
-    id: int
-    created_at: Any = None
-    conversation_id: int | None = None
-    model_id: Any = None
-
-
-_LINE: Final = msgspec.json.Decoder(_Line, strict=False)  # an id may have been sent as a text
+    changed: int | None = None
 
 
 def read_keys(path: Path, kind: str, form: str) -> Iterator[Key]:
@@ -60,28 +52,30 @@ def read_keys(path: Path, kind: str, form: str) -> Iterator[Key]:
     yield from _READERS[form](path, owner)
 
 
-def _of_lines(opened: Callable[[Path], IO[bytes]]) -> Callable[[Path, str | None], Iterator[Key]]:
-    def read(path: Path, owner: str | None) -> Iterator[Key]:
-        with opened(path) as file:
-            for line in file:
-                row = _LINE.decode(line)
-                found = getattr(row, owner) if owner else None
-                yield Key(row.id, _second(row.created_at), found if isinstance(found, int) else None)
+def open_lines(path: Path, form: str) -> IO[bytes]:
+    """Open a part file of lines for reading, whatever it is compressed with.
 
-    return read
-
-
-def _plain(path: Path) -> IO[bytes]:
+    Args:
+        path: The file.
+        form: Its format, as a query names it.
+    """
+    if form == "jsonl.gz":
+        return io.BufferedReader(gzip.open(path))
+    if form == "jsonl.zst":
+        zstd: Any = importlib.import_module(ZSTD)
+        return io.BufferedReader(zstd.open(path))
     return path.open("rb")
 
 
-def _gzip(path: Path) -> IO[bytes]:
-    return io.BufferedReader(gzip.open(path))
+def _of_lines(form: str) -> Callable[[Path, str | None], Iterator[Key]]:
+    def read(path: Path, owner: str | None) -> Iterator[Key]:
+        with open_lines(path, form) as file:
+            for line in file:
+                row = head_of(line)
+                owned_by = whole(getattr(row, owner)) if owner else None
+                yield Key(row.id, _second(row.created_at), owned_by, _second(row.updated_at))
 
-
-def _zstandard(path: Path) -> IO[bytes]:
-    zstd: Any = importlib.import_module(ZSTD)
-    return io.BufferedReader(zstd.open(path))
+    return read
 
 
 def _of_sheet(path: Path, owner: str | None) -> Iterator[Key]:
@@ -89,18 +83,25 @@ def _of_sheet(path: Path, owner: str | None) -> Iterator[Key]:
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             found = row[owner] if owner else None
-            yield Key(int(row["id"]), _second(row["created_at"]), int(found) if found else None)
+            owned_by = int(found) if found else None
+            yield Key(int(row["id"]), _second(row["created_at"]), owned_by, _second(row.get("updated_at")))
 
 
 def _of_parquet(path: Path, owner: str | None) -> Iterator[Key]:
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
-    names = ["id", "created_at", *([owner] if owner else [])]
+    wanted = ["id", "created_at", owner, "updated_at"]
     with pq.ParquetFile(path) as file:
+        names = [name for name in wanted if name in file.schema_arrow.names]
         for batch in file.iter_batches(columns=names):
-            columns = [batch.column(name).to_pylist() for name in names]
-            for row_id, moment, *found in zip(*columns, strict=True):
-                yield Key(row_id, None if moment is None else math.floor(moment.timestamp()), *(found or [None]))
+            columns = {name: batch.column(name).to_pylist() for name in names}
+            nothing = [None] * batch.num_rows
+            for row_id, made, found, changed in zip(*(columns.get(name, nothing) for name in wanted), strict=True):
+                yield Key(row_id, _whole(made), found, _whole(changed))
+
+
+def _whole(moment: datetime | None) -> int | None:
+    return None if moment is None else math.floor(moment.timestamp())
 
 
 def _second(text: object) -> int | None:
@@ -113,9 +114,9 @@ def _second(text: object) -> int | None:
 
 
 _READERS: Final[dict[str, Callable[[Path, str | None], Iterator[Key]]]] = {
-    "jsonl": _of_lines(_plain),
-    "jsonl.gz": _of_lines(_gzip),
-    "jsonl.zst": _of_lines(_zstandard),
+    "jsonl": _of_lines("jsonl"),
+    "jsonl.gz": _of_lines("jsonl.gz"),
+    "jsonl.zst": _of_lines("jsonl.zst"),
     "csv": _of_sheet,
     "csv-raw": _of_sheet,
     "parquet": _of_parquet,

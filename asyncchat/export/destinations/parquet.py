@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
+
+import attrs
 
 from asyncchat import __version__
 from asyncchat.export.destinations.base import Batch
@@ -18,6 +21,39 @@ _BLOCK_ROWS: Final = 8_192
 _GROUP_BYTES: Final = 16 * 2**20
 _GROUP_ROWS: Final = 131_072
 """From these on they are written as a row group; bytes are those of the rows as they were sent."""
+
+
+@attrs.frozen(kw_only=True)
+class Block:
+    """Rows that were read from a part file.
+
+    Attributes:
+        kind: "models", "conversations" or "messages".
+        rows: The rows.
+    """
+
+    kind: str
+    rows: pa.RecordBatch
+
+    @property
+    def count(self) -> int:
+        """How many rows."""
+        return int(self.rows.num_rows)
+
+
+def read_blocks(path: Path, kind: str, without: Collection[int]) -> Iterator[Block]:
+    """The rows of a part file, but for those of some ids."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    import pyarrow.compute as pc  # noqa: PLC0415 - an extra
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+    left_out = pa.array(without, pa.int64())
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_BLOCK_ROWS):
+            is_left_out = pc.call_function("is_in", [batch.column("id")], pc.SetLookupOptions(left_out))
+            rows = batch.filter(pc.call_function("invert", [is_left_out]))
+            if rows.num_rows:
+                yield Block(kind=kind, rows=rows)
 
 
 class Parquet:
@@ -41,15 +77,17 @@ class Parquet:
         self._blocks: list[pa.RecordBatch] = []
         self._block_rows = self._block_bytes = 0
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch | Block) -> None:
         """Append rows."""
+        if isinstance(batch, Block):
+            self._pack()
+            self._add(batch.rows, batch.rows.nbytes)
+            return
         for row in batch.rows:
             self._rows.append(to_values(self._kind, row, batch.conversation_id))
             self._row_bytes += len(row.json)
             if self._row_bytes >= _BLOCK_BYTES or len(self._rows) >= _BLOCK_ROWS:
                 self._pack()
-                if self._block_bytes >= _GROUP_BYTES or self._block_rows >= _GROUP_ROWS:
-                    self._write_group()
 
     def finish(self) -> None:
         """Write the rows that are held back, and the foot of the file."""
@@ -66,10 +104,16 @@ class Parquet:
             pa.array(values, field.type, memory_pool=self._pool)
             for field, values in zip(self._schema, zip(*self._rows, strict=True), strict=True)
         ]
-        self._blocks.append(pa.record_batch(arrays, schema=self._schema))
-        self._block_rows += len(self._rows)
-        self._block_bytes += self._row_bytes
-        self._rows, self._row_bytes = [], 0
+        size, self._rows, self._row_bytes = self._row_bytes, [], 0
+        self._add(pa.record_batch(arrays, schema=self._schema), size)
+
+    def _add(self, block: pa.RecordBatch, size: int) -> None:
+        """Note rows of which so many bytes were sent, and write those that are a row group together."""
+        self._blocks.append(block)
+        self._block_rows += block.num_rows
+        self._block_bytes += size
+        if self._block_bytes >= _GROUP_BYTES or self._block_rows >= _GROUP_ROWS:
+            self._write_group()
 
     def _write_group(self) -> None:
         if not self._blocks:

@@ -14,6 +14,7 @@ from typing import IO, Any, Final, cast
 from asyncchat.export.destinations.base import Batch, Packed
 from asyncchat.export.destinations.files import sync_folder
 from asyncchat.export.destinations.formats import Format
+from asyncchat.export.destinations.parquet import Block
 from asyncchat.export.report import KINDS, Part
 
 PART_BYTES: Final = 128 * 2**20
@@ -78,7 +79,7 @@ class OpenPart:
         """Bytes that have reached the file."""
         return self._raw.size
 
-    def write(self, batch: Batch | Packed) -> None:
+    def write(self, batch: Batch | Packed | Block) -> None:
         """Append rows."""
         self._rows.write(batch)
         self.rows += batch.count
@@ -117,7 +118,7 @@ class Parts:
         self._open: dict[str, OpenPart] = {}
         self._finished: list[Part] = []
 
-    def write(self, batch: Batch | Packed) -> None:
+    def write(self, batch: Batch | Packed | Block) -> None:
         """Append rows to the part of their kind, which is closed when it is large."""
         part = self._open.get(batch.kind)
         if part is None:
@@ -135,7 +136,7 @@ class Parts:
             self._finished.append(self._open[kind].finish())
             del self._open[kind]
         finished, self._finished = self._finished, []
-        for kind in {part.file.split("/")[0] for part in finished}:
+        for kind in set(map(kind_of, finished)):
             sync_folder(self._root / kind)
         return finished
 
@@ -144,6 +145,11 @@ class Parts:
         for part in self._open.values():
             part.abandon()
         self._open = {}
+
+
+def kind_of(part: Part) -> str:
+    """The kind of the rows of a part."""
+    return part.file.split("/")[0]
 
 
 def number_of(name: str) -> int:
@@ -163,7 +169,7 @@ def link_or_copy(path: Path, place: Path) -> None:
 
 def in_order(parts: Iterable[Part]) -> tuple[Part, ...]:
     """Parts by kind and number."""
-    return tuple(sorted(parts, key=lambda part: (KINDS.index(part.file.split("/")[0]), part.file)))
+    return tuple(sorted(parts, key=lambda part: (KINDS.index(kind_of(part)), number_of(part.file))))
 
 
 def is_sound(root: Path, part: Part) -> bool:

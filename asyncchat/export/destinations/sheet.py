@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import IO, Any, Final
 
-from asyncchat.export.destinations.base import Batch
+from asyncchat.export.destinations.base import Batch, Packed
 from asyncchat.export.destinations.columns import COLUMNS, Type, to_values
 
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
@@ -56,8 +56,11 @@ class Sheet:
         self._cells = [_cell_of(column.type, guarded=guarded) for column in COLUMNS[kind]]
         file.write((",".join(column.name for column in COLUMNS[kind]) + _END).encode())
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch | Packed) -> None:
         """Append rows."""
+        if isinstance(batch, Packed):
+            self._file.write(batch.text)
+            return
         lines = []
         for row in batch.rows:
             values = zip(self._cells, to_values(self._kind, row, batch.conversation_id), strict=True)

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
-
-import msgspec
 
 from asyncchat import RawRow
+from asyncchat.export.destinations.heads import model_of
 from asyncchat.export.report import Query
 from asyncchat.export.start import make_second
 from asyncchat.export.syncing.news import second_of
-
-
-class _Owned(msgspec.Struct, gc=False):
-    model_id: int | None = None
-
-
-_OWNED: Final = msgspec.json.Decoder(_Owned)
-
-
-def model_of(row: RawRow) -> int | None:
-    """The model of a conversation; None where it tells none."""
-    try:
-        return _OWNED.decode(row.json).model_id
-    except msgspec.DecodeError:
-        return None
 
 
 def is_of_time(query: Query) -> Callable[[RawRow], bool]:
@@ -37,4 +20,4 @@ def is_of_time(query: Query) -> Callable[[RawRow], bool]:
 def is_of_models(query: Query) -> Callable[[RawRow], bool]:
     """What tells whether a conversation is of the models that a copy is of."""
     wanted = frozenset(query.model_ids)
-    return lambda row: not wanted or model_of(row) in wanted
+    return lambda row: not wanted or model_of(row.json) in wanted

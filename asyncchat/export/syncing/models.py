@@ -83,7 +83,7 @@ class ModelCheck:
             until: The second up to which all of them are visible.
         """
         there = {row.id for row in await self._read(Span(None, until + 1))}
-        stored = await self._thread.call(self._copy.contents().models)
+        stored = await self._thread.call(self._copy.models)
         gone = [each for each in sorted(stored - there) if not await self._is_there(each)]
         await self._thread.call(lambda: self._copy.mark_deleted("models", gone))
 

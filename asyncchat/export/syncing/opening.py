@@ -1,4 +1,4 @@
-"""Opens databases that are kept up to date."""
+"""Opens what is kept up to date."""
 
 from __future__ import annotations
 
@@ -16,26 +16,25 @@ from asyncchat.export.one_thread import OneThread
 
 
 def choose_copyable(destination: str | os.PathLike[str] | Destination) -> Copyable:
-    """The database that a URL or an object of one's own names.
+    """What a path, a URL or an object of one's own names, where it can be kept up to date.
 
     Raises:
-        ConfigurationError: It names none, or something else.
+        ConfigurationError: It names nothing, or something that cannot.
     """
     try:
-        chosen = choose_destination(destination, format="jsonl", csv_raw=False)
+        chosen = choose_destination(destination, format=None)
     finally:
         del destination  # a URL may hold a password, and a traceback shows the locals of its frames
     if isinstance(chosen, Copyable):
         return chosen
     raise ConfigurationError(
-        f"{chosen.name} is no database: rows in files are not changed, so give sqlite:///FILE, duckdb:///FILE or "
-        "postgresql://HOST/DATABASE"
+        f"{type(chosen).__name__} cannot be kept up to date: that needs its copy(), as folders and databases have it"
     )
 
 
 @asynccontextmanager
 async def opened(destination: Copyable) -> AsyncIterator[OneThread]:
-    """A thread to use a database in; what was opened in it is closed at the end, also where that is cancelled."""
+    """A thread to use a destination in; what was opened in it is closed at the end, also where that is cancelled."""
     thread = OneThread(destination.name)
     try:
         yield thread

@@ -49,8 +49,7 @@ class Prune:
             until: The second up to which all of them are visible.
         """
         findings = Findings(until, None, keeps_missing=True)
-        contents = self._copy.contents()
-        kept = await self._thread.call(lambda: list(contents.conversations()))
+        kept = await self._thread.call(lambda: list(self._copy.conversations()))
         overlap = self._manner.overlap
         for model_id in self._copy.report.query.model_ids or (None,):
             stored = Stored.of(kept, model_id, overlap=overlap)

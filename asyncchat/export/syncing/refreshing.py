@@ -1,4 +1,4 @@
-"""`refresh`: some conversations of a database, as they are now."""
+"""`refresh`: some conversations of an export, as they are now."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import attrs
 from asyncchat import AsyncClient, ConfigurationError, RawRow
 from asyncchat.export.destinations.base import Destination
 from asyncchat.export.destinations.copy import Copy, Copyable
+from asyncchat.export.destinations.heads import model_of
 from asyncchat.export.destinations.holding import another_export
 from asyncchat.export.one_thread import OneThread
 from asyncchat.export.start import check_seconds
 from asyncchat.export.stopping import PATIENCE, RETRY
-from asyncchat.export.syncing.belonging import is_of_models, is_of_time, model_of
+from asyncchat.export.syncing.belonging import is_of_models, is_of_time
 from asyncchat.export.syncing.fetching import Fetched, fetch
 from asyncchat.export.syncing.figures import Figures
 from asyncchat.export.syncing.keeping import Keeping
@@ -46,20 +47,20 @@ async def refresh(
     source: str | None = None,
     on_change: OnChange | None = None,
 ) -> RefreshReport:
-    """Bring some conversations of a synced or exported database up to date, without a round of `sync`.
+    """Bring some conversations of a synced or finished export up to date, without a round of `sync`.
 
     Each is asked for once. Its new messages are come by as in `sync`: from its `recent_messages` where these reach back
     to what is there, without a further request; else from the end of the listing, or all of it. Conversations are
     committed in blocks of 500, each with its messages in the transaction of its row: a run that is killed leaves what a
     later `refresh` or `sync` makes right.
 
-    How far the database is as a whole does not move. The next `sync` looks into what this has brought once more, when
+    How far the export is as a whole does not move. The next `sync` looks into what this has brought once more, when
     its changes are as old as `sync` waits for: a message that became visible late is found then.
 
     Args:
-        client: Where to read from: the server that the database was exported from.
-        destination: What `sync` or `export` was given: `sqlite:///file`, `duckdb:///file` or
-            `postgresql://user:password@host/database`.
+        client: Where to read from: the server that was exported from.
+        destination: What `sync` or `export` was given. In a folder every block reads all files, and writes those anew
+            whose rows have changed.
         conversation_ids: Which. One that is given twice is read once, one that is not there yet is added, with its
             model; one that the server has no more gets a time in `deleted_at`, with its messages, and stays.
         lag: Seconds after which a change is visible for sure: that of `sync`.
@@ -71,8 +72,7 @@ async def refresh(
         What came of it. Where something could not be read, `certified` is false and `unproven` names it.
 
     Raises:
-        ConfigurationError: An argument is wrong, or the destination is no database, or holds no finished export, or one
-            of another server.
+        ConfigurationError: An argument is wrong, or the destination holds no finished export, or one of another server.
         ExportError: The destination failed, or another run writes to it.
         AsyncChatError: The server refused, or answered nothing. What was committed before is kept.
     """
@@ -193,7 +193,7 @@ class _Refresh:
 
     async def _bring_models(self, rows: Sequence[RawRow]) -> None:
         """Put in the models of conversations, where they are not there."""
-        owners = {row.id: owner for row in rows if (owner := model_of(row)) is not None}
+        owners = {row.id: owner for row in rows if (owner := model_of(row.json)) is not None}
         failed = await self._models.bring_some(set(owners.values()))
         self._unproven |= {
             each: f"conversation {each}, its model {owner}: {failed[owner]}"

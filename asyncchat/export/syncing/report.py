@@ -13,7 +13,7 @@ from asyncchat.export.report import ExportReport, Query
 
 @attrs.frozen(kw_only=True)
 class ConversationChange:
-    """A conversation that has changed, and is in the database as it is now.
+    """A conversation that has changed, and is in the destination as it is now.
 
     Attributes:
         id: Its id.
@@ -36,12 +36,12 @@ class SyncReport:
     """What a round of a sync brought.
 
     Attributes:
-        destination: The database.
+        destination: What was brought up to date.
         query: What it holds.
         as_of: The second of the server's clock up to which it is complete now, but for what is `uncertified`.
         since: The second up to which it was so before.
         exported: The report of the export that this was, where there was none before.
-        rows: Rows that the database holds, by kind; those marked as deleted are counted.
+        rows: Rows that it holds, by kind; those marked as deleted are counted.
         new: Conversations that were not there before.
         changed: Conversations that were there, and have changed.
         messages: Messages that were not there before.
@@ -50,9 +50,9 @@ class SyncReport:
         audited: Conversations that were counted, though they had been added to from their recent messages.
         lied: Conversations of which that showed that recent messages had had a gap; it has been filled.
         trusts: Whether recent messages are believed in the rounds to come.
-        deleted: Conversations that the server has no more, and that have been marked.
+        deleted: Conversations that the server has no more: they have been marked, or taken out of files.
         certificates: How many windows and conversations were accepted, by the reason why they are known to be complete.
-        uncertified: What of the database could not be read or proved complete, each with its reason. What this round
+        uncertified: What of it could not be read or proved complete, each with its reason. What this round
             could not, the next one reads again; windows that the export could not, `prune` counts.
         clock_went_back: Seconds by which the server's clock had gone back.
         requests: Requests sent, those of an export included.
@@ -85,7 +85,7 @@ class SyncReport:
 
     @property
     def certified(self) -> bool:
-        """Whether all that the database holds is proved complete."""
+        """Whether all that is there is proved complete."""
         return not self.uncertified
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,15 +112,15 @@ class RefreshReport:
     """What a refresh brought.
 
     Attributes:
-        destination: The database.
+        destination: What was brought up to date.
         as_of: The second up to which it is complete, as the last sync has left it: a refresh does not move it.
         new: Conversations that were not there before.
         changed: Conversations that were there, and have changed.
         unchanged: Conversations of which nothing is new.
         messages: Messages that were not there before.
         ways: Conversations that were read, by the way in which their messages were come by, as in `SyncReport`.
-        gone: Conversations that the server has not, or no more: those that the database holds have been marked.
-        outside: Conversations of other models, or of another time, than the database is of: they were left out.
+        gone: Conversations that the server has not, or no more: those that were there are dealt with as `deleted` ones.
+        outside: Conversations of other models, or of another time, than the export is of: they were left out.
         unproven: Conversations that could not be read or proved complete, each with the reason. What is there of them
             stays, and the next refresh or sync reads them again.
         requests: Requests sent.

@@ -203,7 +203,7 @@ class SyncRound:
             rows, rest = await changes.read(model_id, span)
             found += [(model_id, each) for each in rest]
             await self._apply(rows.values())
-            if not self._query.model_ids and span.until < plan.until:
+            if self._copy.commits_cheaply and not self._query.model_ids and span.until < plan.until:
                 until = max(self._kept.state.until, span.until - (1 if self._manner.overlap else 0))
                 if plan.went_back == 0:
                     await self._commit(attrs.evolve(self._kept.state, until=until), [*owed, *found])

@@ -1,4 +1,4 @@
-"""What a sync notes of itself in the database, together with the rows that it speaks of."""
+"""What a sync notes of itself in the destination, together with the rows that it speaks of."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class SyncState:
         except (KeyError, TypeError, ValueError):
             pass
         raise ExportError(
-            "what an earlier sync has noted in the database cannot be read by this version: export anew with fresh=True"
+            "what an earlier sync has noted of itself cannot be read by this version: export anew with fresh=True"
         )
 
 

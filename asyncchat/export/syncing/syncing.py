@@ -1,4 +1,4 @@
-"""`sync`: a database that stays true."""
+"""`sync`: an export that stays true."""
 
 from __future__ import annotations
 
@@ -49,19 +49,24 @@ async def sync(
     on_change: OnChange | None = None,
     observer: Observe | None = None,
 ) -> SyncReport:
-    """Bring a database up to date with the server; where there is no finished export in it, export first.
+    """Bring an export up to date with the server; where there is no finished one, export first.
 
     What has changed is found by windows of `updated_at`, each proved complete. New messages are taken from the
     conversations' own `recent_messages` where these reach back to what is there, without a request; else the end of
     the listing is read, or all of it. Rows, and how far the copy is, are committed together: a run that is stopped or
     killed is gone on with by the same call. What could not be read is named, and read again in the next round.
 
-    After it the database holds every conversation as it was at `as_of` or later, but for those that have changed again
-    since: they come with the next round.
+    After it the destination holds every conversation as it was at `as_of` or later, but for those that have changed
+    again since: they come with the next round.
+
+    In a folder files are never changed. At the end of a round those without a row that has changed are kept, the others
+    are written anew, and all of them are put in the place of the old ones at once: a round that is stopped leaves the
+    export as it was. Before that every file is read: a round takes about as long as reading all that is there.
 
     Args:
         client: Where to read from.
-        destination: `sqlite:///file`, `duckdb:///file` or `postgresql://user:password@host/database`, as for `export`.
+        destination: As for `export`: a folder, whose files keep the format that they were exported in ("jsonl" where it
+            holds no export yet); `sqlite:///file`, `duckdb:///file` or `postgresql://user:password@host/database`.
         since: Only conversations created at or after it.
         models: Ids of models: only these, and their conversations. Empty: all.
         messages: Whether messages are kept.
@@ -73,7 +78,7 @@ async def sync(
             more, all that were are counted, and what is missing is read. 0: none, 1: all.
         seed: Another one draws other conversations.
         prune: Whether to look for conversations and models that the server has no more, with a request for each 1,000
-            conversations. They and their messages get a time in `deleted_at`, and stay.
+            conversations. In a database they and their messages get a time in `deleted_at`, and stay; files lose them.
         patience: Seconds for which a server that answers nothing is waited for. 0: none.
         source: What reports call the server; None: the client's base URL.
         on_change: Is called with each `ConversationChange` when it has been committed, and awaited where it gives an
@@ -84,7 +89,7 @@ async def sync(
         What the round brought. Where something could not be read, `certified` is false and `uncertified` names it.
 
     Raises:
-        ConfigurationError: An argument is wrong, the destination is no database, or it holds another export.
+        ConfigurationError: An argument is wrong, or the destination holds another export.
         ExportError: The destination failed, another run writes to it, or the server ignores the filters.
         AsyncChatError: The server refused, or stopped answering. What was committed before is kept.
     """

@@ -61,7 +61,6 @@ class Updates:
         self._trusts = trusts
         self._check = check
         self._copy = landing.copy
-        self._contents = landing.copy.contents()
         self._thread = landing.thread
         self._figures = landing.figures
         self._manners = landing.manners
@@ -109,7 +108,7 @@ class Updates:
 
     def _found(self, row: RawRow, recent: Recent, known: Known | None, held: Mapping[int, int]) -> _Found:
         rows = recent.rows or ()
-        told = self._contents.digests_of("messages", [each for each in rows if each.id in held], row.id)
+        told = self._copy.digests_of("messages", [each for each in rows if each.id in held], row.id)
         way = choose(
             row,
             recent,

@@ -121,7 +121,7 @@ class MessageCheck:
             self.gone.add(conversation_id)
         unknown = [row for row_id, row in found.items() if row_id not in stored]
         missing = unknown if self._takes_all else self._findings.claimed(unknown)
-        if missing and await self._is_newer(conversation_id):
+        if missing and not self._takes_all and await self._is_newer(conversation_id):
             missing = []
         self._findings.newer += len(unknown) - len(missing)
         self._findings.note(

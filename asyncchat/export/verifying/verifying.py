@@ -77,7 +77,7 @@ async def verify(
         AsyncChatError: The server refused, or stopped answering.
     """
     try:
-        chosen = choose_destination(destination, format="jsonl", csv_raw=False)
+        chosen = choose_destination(destination, format=None)
     finally:
         del destination  # a URL may hold a password, and a traceback shows the locals of its frames
     if not isinstance(chosen, Readable):
@@ -155,8 +155,7 @@ class _Verification:
         if self._findings.missing or damaged:
             await _read(lambda: self._contents.mend(self._findings.missing))
         self._findings.differences[:] = told
-        replaced = () if self._contents.is_synced else damaged
-        return self._verdict(damaged, replaced, seconds=time.monotonic() - began)
+        return self._verdict(damaged, damaged, seconds=time.monotonic() - began)
 
     def _refuse_half(self, *, messages: bool) -> None:
         lost = [file for file in self._left_out if file.startswith("messages/")]
