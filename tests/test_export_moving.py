@@ -67,6 +67,7 @@ def test_nothing_is_lost(count: int) -> None:
     for order, row in figures.items():
         print(f"{order:>9} {dict(sorted(row.items()))}")  # noqa: T201 - shown by -rP
     total = sum(figures.values(), Counter())
+    assert total["lost"] == 0
     assert total["walk lost"] > count
     assert total["backwards lost"] > count
     assert total["proud lost"] > count / 100

@@ -16,9 +16,13 @@ count the very same ones, and:
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from typing import Final, TypeAlias
 
+import attrs
+
+from asyncchat import RawRow
+from asyncchat.export.confirming import confirm
 from asyncchat.export.questions import (
     Answers,
     Manner,
@@ -27,10 +31,11 @@ from asyncchat.export.questions import (
     Reading,
     ask_page,
     is_full,
+    newest,
     refuse_foreign,
     union,
 )
-from asyncchat.export.walking import confirm, step, walk
+from asyncchat.export.walking import step, walk
 from asyncchat.export.windows import Certificate, Span, distinct, is_steady, is_whole
 
 WALK_PAGES: Final = 40
@@ -43,6 +48,8 @@ _MOST_SMALL_PARTS: Final = 96
 _SPARE: Final = 1.5
 """Times as many parts are made where each is to come on one page: rows are not spread evenly."""
 _ATTEMPTS: Final = 3
+_MOST_ATTEMPTS: Final = 16
+"""Walks of a listing that brings new rows each time, in no steady order."""
 _WALKS: Final = 2
 
 Plan: TypeAlias = Generator[Questions, Answers, Reading]
@@ -74,8 +81,12 @@ def plan_window(span: Span, manner: Manner) -> WindowPlan:
         if can_split and first.data:  # a server that counts rows and gives none does so in smaller windows too
             return span.split(_small_parts(pages), oldest=manner.oldest, overlap=manner.overlap)
         read += pages
-    confirmed = (yield from confirm(span, read, manner)) if manner.confirms else None
-    return confirmed or Reading(rows=union(read), doubt=f"window {span}: {_mismatch(read)}")
+    found = Reading(rows=union(read))
+    if manner.confirms:
+        found = yield from confirm(span, found.rows, manner)
+    if found.certificate is None:
+        found = attrs.evolve(found, doubt=f"window {span}: {_mismatch({page.total_rows for page in read}, found.rows)}")
+    return found
 
 
 def _read(
@@ -134,8 +145,9 @@ def plan_listing(name: str, first: RawPage) -> Plan:
         name: What it is called in a doubt.
         first: Its first page, as it was just now.
     """
-    read: list[RawPage] = []
-    for attempt in range(_ATTEMPTS):
+    rows: dict[int, RawRow] = {}
+    totals: set[int] = set()
+    for attempt in range(_MOST_ATTEMPTS):
         first = (yield from ask_page(None, 1)) if attempt else first
         if (found := one_page(first)) is not None:
             return found
@@ -143,11 +155,13 @@ def plan_listing(name: str, first: RawPage) -> Plan:
         found = _steady(pages)
         if found is not None:
             return found
-        read += pages
-    return Reading(rows=union(read), doubt=f"{name}: {_mismatch(read)}")
+        known, rows = len(rows), newest([*rows.values(), *union(pages)])
+        totals.update(page.total_rows for page in pages)
+        if attempt + 1 >= _ATTEMPTS and len(rows) == known:  # else more of it may come still
+            break
+    return Reading(rows=tuple(rows.values()), doubt=f"{name}: {_mismatch(totals, rows)}")
 
 
-def _mismatch(pages: Sequence[RawPage]) -> str:
-    totals = sorted({page.total_rows for page in pages})
-    found = distinct(row for page in pages for row in page.data)
-    return f"the server counted {' then '.join(map(str, totals))} rows and gave {found} different ones"
+def _mismatch(totals: Collection[int], rows: Collection[object]) -> str:
+    counted = " then ".join(map(str, sorted(totals)))
+    return f"the server counted {counted} rows and gave {len(rows)} different ones"

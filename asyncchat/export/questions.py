@@ -91,14 +91,19 @@ class Manner:
         return cls(oldest=oldest, overlap=not whole, confirms=True, cap=cap)
 
 
-def union(pages: Iterable[RawPage]) -> tuple[RawRow, ...]:
-    """Each row of some pages once; of two readings of one row the one updated last, else the later one."""
-    rows: dict[int, RawRow] = {}
-    for row in itertools.chain.from_iterable(page.data for page in pages):
-        known = rows.get(row.id)
+def newest(rows: Iterable[RawRow]) -> dict[int, RawRow]:
+    """Each row once, by its id; of two readings of one row the one updated last, else the later one."""
+    found: dict[int, RawRow] = {}
+    for row in rows:
+        known = found.get(row.id)
         if known is None or (row.updated_at or row.created_at) >= (known.updated_at or known.created_at):
-            rows[row.id] = row
-    return tuple(rows.values())
+            found[row.id] = row
+    return found
+
+
+def union(pages: Iterable[RawPage]) -> tuple[RawRow, ...]:
+    """Each row of some pages once, as `newest` tells."""
+    return tuple(newest(itertools.chain.from_iterable(page.data for page in pages)).values())
 
 
 def refuse_foreign(span: Span, page: RawPage, stamp_of: StampOf) -> None:

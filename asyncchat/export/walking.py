@@ -16,7 +16,6 @@ from asyncchat.export.questions import (
     Questions,
     RawPage,
     Reading,
-    RowQuestion,
     ask_page,
     is_full,
     pages_of,
@@ -27,10 +26,8 @@ from asyncchat.export.windows import Certificate, Span, StampOf, created, is_who
 
 _SIDE_BY_SIDE: Final = 16
 _ATTEMPTS: Final = 3
-_STALE: Final = 2
 _TELLING: Final = 8
 """Different times on a page that is sorted by them: by chance that happens once in 20,000 pages."""
-_CONFIRMATIONS: Final = 8
 
 _Pages: TypeAlias = Generator[Questions, Answers, list[RawPage]]
 
@@ -157,51 +154,3 @@ def _rest_of(span: Span, rows: Sequence[RawRow], stamp_of: StampOf) -> Span | No
     if not _is_sorted(seconds):
         return None
     return Span(span.since, seconds[-1]) if seconds[0] > seconds[-1] else Span(seconds[-1], span.until)
-
-
-def confirm(span: Span, read: Sequence[RawPage], manner: Manner) -> Generator[Questions, Answers, Reading | None]:
-    """Read pages one after the other, and ask for what is not on them but has been seen; None: it does not add up.
-
-    Every page must tell the same total: where a replica lags behind, a row that is gone may stand for one not yet seen.
-    """
-    rows = {row.id: row for row in union(read)}
-    for _ in range(_CONFIRMATIONS):
-        (before,) = yield (CountQuestion(span),)
-        if not isinstance(before, int) or before >= manner.cap:
-            break
-        pages, is_end = yield from _serially(span, manner.stamp_of)
-        rows |= {row.id: row for row in union(pages)}
-        there = {row.id for page in pages for row in page.data}
-        doubtful = iter(sorted(rows.keys() - there))
-        while block := list(itertools.islice(doubtful, _SIDE_BY_SIDE)):
-            answers = yield tuple(map(RowQuestion, block))
-            there.update(row_id for row_id, is_there in zip(block, answers, strict=True) if is_there)
-        (after,) = yield (CountQuestion(span),)
-        came = sum(len(page.data) for page in pages)
-        totals = {before, after, came, *(page.total_rows for page in pages if page.data)}
-        if is_end and totals == {len(there)}:
-            return Reading(rows=tuple(rows[row_id] for row_id in there), certificate=Certificate.CONFIRMED)
-    return None
-
-
-def _serially(span: Span, stamp_of: StampOf) -> Generator[Questions, Answers, tuple[list[RawPage], bool]]:
-    """Pages one after the other until one has room for more or there is none, and whether that came.
-
-    Else two in a row have brought nothing new, or rows come past the end that the server counts.
-    """
-    pages: list[RawPage] = []
-    seen: set[int] = set()
-    stale = 0
-    for number in itertools.count(1):
-        (page,) = yield (PageQuestion(span, number),)
-        if not isinstance(page, Page):
-            return pages, True
-        refuse_foreign(span, page, stamp_of)
-        pages.append(page)
-        if not is_full(page):
-            return pages, True
-        stale = stale + 1 if seen.issuperset(row.id for row in page.data) else 0
-        seen.update(row.id for row in page.data)
-        if stale == _STALE or number > page.total_pages:
-            break
-    return pages, False
