@@ -222,6 +222,22 @@ def test_duckdb_is_open_elsewhere(tmp_path: Path) -> None:
     database.close()
 
 
+def test_duckdb_keeps_to_a_limit_of_memory(tmp_path: Path) -> None:
+    """It does not take the memory of the whole machine, and a program that has the file open may go on reading."""
+    import duckdb  # noqa: PLC0415 - tests of SQLite need it not
+
+    path = tmp_path / "chats.duckdb"
+    database = DuckDBDestination(path)
+    write_all(database)
+    database.close()
+    with contextlib.closing(duckdb.connect(str(path))) as reader:
+        database.open(QUERY, fresh=True)
+        (limit,) = reader.execute("SELECT current_setting('memory_limit')").fetchone() or ("",)
+        assert limit == "488.2 MiB"
+        assert reader.execute("SELECT count(*) FROM messages").fetchone() == (140,)
+        database.close()
+
+
 @pytest.mark.parametrize("missing", ["duckdb", "pyarrow"])
 def test_duckdb_without_its_extra(tmp_path: Path, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra, one line says what to install, and no file is made."""

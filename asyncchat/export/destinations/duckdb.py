@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+_MEMORY: Final = "512MB"
+"""What DuckDB may keep in memory, by default 80 % of all there is: the key of a table alone grows with its rows. Less
+than 400 MB did not take rows of 3 MB."""
 _ESCAPE: Final = re.compile(
     r"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?P<half>\\u[dD][89a-fA-F])|\\.", re.DOTALL
 )
@@ -83,6 +86,7 @@ class _DuckDB(Store):
         self._is_new, self._is_useless = not self._path.exists(), False
         try:
             self._connection = duckdb.connect(str(self._path))
+            self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
         except duckdb.Error as exc:
             reason = _one_line(exc)
         else:
