@@ -32,7 +32,7 @@ class Window(Generic[T]):
         path: str | None = None,
     ) -> None:
         self._path = path
-        self._fetch = fetch
+        self._fetch: Callable[[int], Coroutine[Any, Any, T]] | None = fetch
         self._concurrency = concurrency
         self._ordered = ordered
         self._last: int | None = 1
@@ -71,7 +71,8 @@ class Window(Generic[T]):
     def _top_up(self) -> None:
         ahead = 1 if self._last is None else 2 * self._concurrency
         while (
-            len(self._running) < self._concurrency
+            self._fetch is not None
+            and len(self._running) < self._concurrency
             and len(self._running) + len(self._ready) < ahead
             and (self._last is None or self._next_start <= self._last)
         ):
@@ -131,3 +132,4 @@ class Window(Generic[T]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._fetch = None  # it leads back here by way of the iteration, and pages would stay with both

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import anyio
+import anyio.abc
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ async def work_off(function: Callable[[T], Awaitable[None]], take: Callable[[], 
         Exception: The first that one of them raised, as itself; the others are cancelled.
     """
     try:
-        await _work_off(function, take, limit)
+        await _Crew(function, take, limit).run()
     except BaseExceptionGroup as failed:
         first = _first(failed)
     else:
@@ -40,38 +41,52 @@ async def work_off(function: Callable[[T], Awaitable[None]], take: Callable[[], 
     raise first  # out of the handler: the group, which holds it, is not its context
 
 
-async def _work_off(function: Callable[[T], Awaitable[None]], take: Callable[[], T | None], limit: int) -> None:
-    workers = busy = 0
-    ended, failed = anyio.Event(), False
+class _Crew(Generic[T]):
+    """Workers that take items, as many of them as have something to do.
 
-    async def work() -> None:
+    No function in here holds itself, as one within another that starts itself again would: what items have brought
+    would stay in memory then until Python looks for cycles.
+    """
+
+    def __init__(self, function: Callable[[T], Awaitable[None]], take: Callable[[], T | None], limit: int) -> None:
+        self._function = function
+        self._take = take
+        self._limit = limit
+        self._workers = self._busy = 0
+        self._ended = anyio.Event()
+        self._failed = False
+
+    async def run(self) -> None:
+        """Take items until there is none and none is read."""
+        async with anyio.create_task_group() as group:
+            self._start(group)
+
+    def _start(self, group: anyio.abc.TaskGroup) -> None:
+        self._workers += 1
+        group.start_soon(self._work, group)
+
+    async def _work(self, group: anyio.abc.TaskGroup) -> None:
         """Take items as long as there are any, or others are being read that may bring some."""
-        nonlocal workers, busy, ended, failed
-        while not failed:  # a cancellation reaches the others only when they wait next
-            item = take()
+        while not self._failed:  # a cancellation reaches the others only when they wait next
+            item = self._take()
             if item is None:
-                if not busy:
-                    ended.set()
+                if not self._busy:
+                    self._ended.set()
                     return
-                await ended.wait()
+                await self._ended.wait()
                 continue
-            busy += 1
-            if busy == workers < limit:
-                workers += 1
-                group.start_soon(work)
+            self._busy += 1
+            if self._busy == self._workers < self._limit:
+                self._start(group)
             try:
-                await function(item)
+                await self._function(item)
             except BaseException:
-                failed = True
+                self._failed = True
                 raise
-            busy -= 1
-            if busy < workers - 1 or not busy:  # somebody waits
-                ended.set()
-                ended = anyio.Event()
-
-    async with anyio.create_task_group() as group:
-        workers = 1
-        group.start_soon(work)
+            self._busy -= 1
+            if self._busy < self._workers - 1 or not self._busy:  # somebody waits
+                self._ended.set()
+                self._ended = anyio.Event()
 
 
 def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:
