@@ -30,6 +30,9 @@ from asyncchat.export.work import ConversationItem, Item, WindowItem
 
 _ATTEMPTS: Final = 3
 _AT_ONCE: Final = 32
+_PAGES_BESIDE_MESSAGES: Final = 16
+"""Pages of a window where messages are read too: what a window holds waits in memory until it is proved, and the further
+request that each one may take is next to nothing beside those for messages."""
 _FAILURES_IN_A_ROW: Final = 10
 
 
@@ -84,7 +87,7 @@ class Engine:
         """
         plan = self._ledger.plan
         assert plan is not None
-        self._manner = plan.manner
+        self._manner = attrs.evolve(plan.manner, pages=_PAGES_BESIDE_MESSAGES if self._query.messages else None)
         self._tally.tell()
         await work_off(self._read, self._ledger.work.take, limit=_AT_ONCE)
         self._is_last_try = True
