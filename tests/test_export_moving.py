@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from random import Random
+from typing import Any
 
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moving import ORDERS, PAST_ENDS, MovingServer, Order, Outcome, Traits, backwards, export, page_walk
+from moving import ORDERS, PAST_ENDS, START, MovingServer, Order, Outcome, Traits, backwards, export, page_walk, read
 
-from asyncchat.export.windows import Certificate
+from asyncchat.export.questions import Manner, Reading
+from asyncchat.export.windows import Certificate, Span
 
 SMALL, LARGE = 150, 10_000
 
@@ -105,6 +107,42 @@ def naive(told: Traits) -> Iterator[tuple[str, int]]:
 def test_whatever_it_does(told: Traits) -> None:
     """Any mixture of traits: nothing lost without a doubt, nothing twice."""
     check(told, export(MovingServer(told)))
+
+
+HOT = Traits(seed=1, rows=100, clump=100, per_page=3, order="random", unstable=True)
+"""All rows in one second, in another order each time."""
+
+
+def test_a_second_in_no_order() -> None:
+    """It is read until nothing new comes, and every row asked for: then it is proved."""
+    for seed in range(5):
+        outcome = export(MovingServer(attrs.evolve(HOT, seed=seed)))
+        assert (outcome.missing, outcome.doubts) == (frozenset(), 0)
+        assert Certificate.CONFIRMED in outcome.certificates
+
+
+def test_a_second_that_is_counted_no_further() -> None:
+    """Nothing can be proved; but no row is left out, and the report says that it might be."""
+    for order in ORDERS:
+        outcome = export(MovingServer(attrs.evolve(HOT, order=order, cap=20)))
+        assert outcome.doubts == 1
+        assert len(outcome.missing) <= (3 if order == "random" else 0)
+
+
+def test_a_server_that_makes_up_rows() -> None:
+    """One that has new rows for ever in a second is left, with a doubt, after so many readings."""
+
+    class Endless(MovingServer):
+        def _state(self) -> Iterator[Any]:
+            self._add(START + 1_000.0)
+            return super()._state()
+
+    server = Endless(attrs.evolve(HOT, per_page=10))
+    second = Span(START + 1_000, START + 1_000)
+    found = read(server, second, Manner(oldest=START, overlap=False, confirms=True))
+    assert isinstance(found, Reading)
+    assert found.certificate is None
+    assert server.requests < 5_000
 
 
 # ---- requests

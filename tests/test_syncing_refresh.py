@@ -266,9 +266,9 @@ async def test_what_a_copy_is_not_of(box: Sandbox, tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_what_is_no_copy(box: Sandbox, database: str, tmp_path: Path) -> None:
-    """A folder, nothing at all, a copy of another server, one with an end, and wrong ids: each says what to do."""
+    """Nothing at all, a copy of another server, one with an end, and wrong ids: each says what to do."""
     async with client_of(box) as chat:
-        with pytest.raises(ConfigurationError, match="no database"):
+        with pytest.raises(ConfigurationError, match="holds no finished export"):
             await refresh(chat, tmp_path / "out", [1])
         with pytest.raises(ConfigurationError, match="holds no finished export"):
             await refresh(chat, database, [1])

@@ -8,7 +8,6 @@ from typing import Final, TypeAlias
 
 from asyncchat import Page, RawRow
 from asyncchat.export.questions import (
-    Answer,
     Answers,
     CountQuestion,
     Manner,
@@ -25,11 +24,12 @@ from asyncchat.export.windows import Certificate, Span
 
 _SIDE_BY_SIDE: Final = 16
 _IDLE: Final = 8
-"""Readings in a row without a new row, after which it is given up."""
+"""Readings in a row that bring no new row, or meet a count that grows, after which it is given up: what lies in the
+past only loses rows. Twice as many where some are known to be lacking."""
 _IDLE_UNCOUNTED: Final = 3
 """The same where the server counts no further: nothing can be proved then, only found."""
 _MOST_READINGS: Final = 32
-"""A server may make up rows for ever."""
+"""A server may have new rows for ever."""
 _STALE_PAGES: Final = 2
 _STALE_ROWS: Final = 60
 """Rows that were known before, so many in a row that a reading ends: of at least two pages."""
@@ -53,26 +53,37 @@ def confirm(span: Span, read: Iterable[RawRow], manner: Manner) -> Generator[Que
         All rows that came; without a certificate where it does not add up.
     """
     rows: _Rows = newest(read)
-    (before,) = yield (CountQuestion(span),)
+    before = yield from _count(span)
     idle = 0
     for _ in range(_MOST_READINGS):
-        is_counted = _is_counted(before, manner)
+        is_counted = before < manner.cap
         pages, is_end = yield from _serially(span, manner, is_counted=is_counted)
         came = [row for page in pages for row in page.data]
         known, rows = len(rows), newest([*rows.values(), *came])
-        there = (yield from _there(rows, came)) if is_counted else ()
-        (after,) = yield (CountQuestion(span),)
+        may_be_all = is_counted and len(rows) >= before
+        there = (yield from _there(rows, came)) if may_be_all else ()
+        after = yield from _count(span)
         totals = {before, after, len(came), *(page.total_rows for page in pages if page.data)}
-        if is_end and totals == {len(there)} and _is_counted(after, manner):
+        if may_be_all and is_end and totals == {len(there)}:
             return Reading(rows=tuple(rows[row_id] for row_id in there), certificate=Certificate.CONFIRMED)
-        before, idle = after, 0 if len(rows) > known else idle + 1
-        if idle == (_IDLE if is_counted else _IDLE_UNCOUNTED):
+        idle = 0 if len(rows) > known and after <= before else idle + 1
+        before = after
+        if idle >= _patience(is_counted=is_counted, is_lacking=len(there if may_be_all else rows) < after):
             break
     return Reading(rows=tuple(rows.values()))
 
 
-def _is_counted(count: Answer, manner: Manner) -> bool:
-    return isinstance(count, int) and count < manner.cap
+def _patience(*, is_counted: bool, is_lacking: bool) -> int:
+    """After how many readings to no avail it is given up."""
+    if not is_counted:
+        return _IDLE_UNCOUNTED
+    return 2 * _IDLE if is_lacking else _IDLE
+
+
+def _count(span: Span) -> Generator[Questions, Answers, int]:
+    (total,) = yield (CountQuestion(span),)
+    assert isinstance(total, int)
+    return total
 
 
 def _there(rows: _Rows, came: Iterable[RawRow]) -> Generator[Questions, Answers, Collection[int]]:

@@ -31,8 +31,8 @@ from asyncchat.export.work import ConversationItem, Item, WindowItem
 _ATTEMPTS: Final = 3
 _AT_ONCE: Final = 32
 _PAGES_BESIDE_MESSAGES: Final = 16
-"""Pages of a window where messages are read too: what a window holds waits in memory until it is proved, and the further
-request that each one may take is next to nothing beside those for messages."""
+"""Pages of a window where messages are read too. What a window holds waits in memory until it is proved; the further
+request that each may take is next to nothing beside those for messages."""
 _FAILURES_IN_A_ROW: Final = 10
 
 

@@ -1,8 +1,8 @@
 """The finished export in a folder, kept up to date.
 
-Part files are never changed. A commit makes a whole new export beside the one that is there, and puts it in its place:
-files without a row that has changed are linked, those that have some are written anew without these, and what has come
-is written behind. So readers find one state or the other, whatever is killed.
+Part files are never changed. A commit makes a whole new export beside the one that is there, and moves it into its
+place: files without a row that has changed are linked, those that have some are written anew without these, and what
+has come is written behind. So the next run finds one state or the other, whatever is killed.
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ CREATE TABLE fresh (
 CREATE TABLE dropped (part INTEGER, id INTEGER);
 CREATE TABLE unproven (conversation_id INTEGER PRIMARY KEY, round INTEGER);
 """
+"""A kind is its place in KINDS, a part its place in the report; rows that are in none yet are in `fresh`."""
 _BY_OWNER: Final = "CREATE INDEX by_owner ON rows (kind, owner)"
 _PUT: Final = "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)"
 _LATEST: Final = """

@@ -49,7 +49,8 @@ class Staging:
         kinds = kinds_held(journal.query)
         journal.close()
         place = self._root / MANIFEST
-        if not place.exists() or place.read_bytes() != text.encode():
+        is_left = any((self.path / kind).exists() for kind in kinds)  # what is there may be the same, and damaged
+        if is_left or not place.exists() or place.read_bytes() != text.encode():
             write_durably(self.path / MANIFEST, text)
             place.unlink(missing_ok=True)
             sync_folder(self._root)  # else the old one might be found beside what it does not speak of
