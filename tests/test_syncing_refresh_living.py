@@ -101,7 +101,7 @@ def test_the_copy_is_the_server(folder: Path, count: int, suffix: str) -> None:
 def test_what_would_be_lost(folder: Path) -> None:
     """Were it not noted which changes are not closed, messages that come late would be missed in some histories."""
     figures: Counter[str] = Counter()
-    for seed in (17, 34):
+    for seed in (10, 27):
         path = folder / f"{seed}.db"
         with mock.patch.object(Landing, "date"):
             api, report = asyncio.run(history(life(seed), path, figures))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from asyncchat import Page, RawRow
@@ -20,14 +20,16 @@ from asyncchat.export.questions import (
     newest,
     refuse_foreign,
 )
-from asyncchat.export.windows import Certificate, Span
+from asyncchat.export.windows import Certificate, Span, distinct
 
 _SIDE_BY_SIDE: Final = 16
 _IDLE: Final = 8
 """Readings in a row that bring no new row, or meet a count that grows, after which it is given up: what lies in the
-past only loses rows. Twice as many where some are known to be lacking."""
-_IDLE_UNCOUNTED: Final = 3
-"""The same where the server counts no further: nothing can be proved then, only found."""
+past only loses rows."""
+_IDLE_LACKING: Final = 16
+"""The same where rows are known to be lacking."""
+_IDLE_STUCK: Final = 3
+"""The same where the server counts no further, or gives the same page for every number: nothing can be proved then."""
 _MOST_READINGS: Final = 32
 """A server may have new rows for ever."""
 _STALE_PAGES: Final = 2
@@ -68,16 +70,16 @@ def confirm(span: Span, read: Iterable[RawRow], manner: Manner) -> Generator[Que
             return Reading(rows=tuple(rows[row_id] for row_id in there), certificate=Certificate.CONFIRMED)
         idle = 0 if len(rows) > known and after <= before else idle + 1
         before = after
-        if idle >= _patience(is_counted=is_counted, is_lacking=len(there if may_be_all else rows) < after):
+        is_stuck = not is_counted or _repeats(pages)
+        is_lacking = len(there if may_be_all else rows) < after
+        if idle >= (_IDLE_STUCK if is_stuck else _IDLE_LACKING if is_lacking else _IDLE):
             break
     return Reading(rows=tuple(rows.values()))
 
 
-def _patience(*, is_counted: bool, is_lacking: bool) -> int:
-    """After how many readings to no avail it is given up."""
-    if not is_counted:
-        return _IDLE_UNCOUNTED
-    return 2 * _IDLE if is_lacking else _IDLE
+def _repeats(pages: Sequence[RawPage]) -> bool:
+    """Whether every page brought the rows of the first."""
+    return len(pages) > 1 and distinct(row for page in pages for row in page.data) <= len(pages[0].data)
 
 
 def _count(span: Span) -> Generator[Questions, Answers, int]:
