@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from answers import no_tasks_left
 from export_api import exported, left, touched
@@ -21,6 +22,8 @@ from asyncchat.export import FORMATS, ConversationChange, Progress, export, refr
 from asyncchat.export.destinations import folder_copy, parts, thinning
 from asyncchat.export.destinations.files import Lock, read_note, read_report
 from asyncchat.export.destinations.staging import STAGING
+from asyncchat.export.stopping import RETRY
+from asyncchat.export.syncing import rounds
 from asyncchat.sandbox import Sandbox
 
 __all__ = ["box"]  # a fixture
@@ -279,8 +282,9 @@ async def test_an_unfinished_export(box: Sandbox, place: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_server_that_is_away(box: Sandbox, place: Path) -> None:
+async def test_a_server_that_is_away(box: Sandbox, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The export is as it was, without a trace of the round."""
+    monkeypatch.setattr(rounds, "RETRY", attrs.evolve(RETRY, attempts=2, backoff=0.0))
     async with client_of(box) as chat:
         await sync(chat, place, **QUICK)
         before = touched(place)
