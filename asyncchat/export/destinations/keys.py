@@ -97,10 +97,11 @@ def _of_parquet(path: Path, owner: str | None) -> Iterator[Key]:
             columns = {name: batch.column(name).to_pylist() for name in names}
             nothing = [None] * batch.num_rows
             for row_id, made, found, changed in zip(*(columns.get(name, nothing) for name in wanted), strict=True):
-                yield Key(row_id, _whole(made), found, _whole(changed))
+                yield Key(row_id, second_of(made), found, second_of(changed))
 
 
-def _whole(moment: datetime | None) -> int | None:
+def second_of(moment: datetime | None) -> int | None:
+    """A time in whole seconds since the epoch; None where there is none."""
     return None if moment is None else math.floor(moment.timestamp())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -17,7 +16,7 @@ from asyncchat.export.destinations.contents import Kept
 from asyncchat.export.destinations.copy import Known, Messages
 from asyncchat.export.destinations.heads import model_of
 from asyncchat.export.destinations.id_lists import id_lists
-from asyncchat.export.destinations.keys import Key
+from asyncchat.export.destinations.keys import Key, second_of
 from asyncchat.export.report import KINDS
 
 _CACHE_KIB: Final = 65_536
@@ -149,8 +148,7 @@ class RowIndex:
         self._drop(batch.kind, news.keys())
         for row in news.values():
             owner = batch.conversation_id if batch.kind == "messages" else model_of(row.json)
-            changed = None if row.updated_at is None else _second(row.updated_at)
-            key = Key(row.id, _second(row.created_at), owner, changed)
+            key = Key(row.id, second_of(row.created_at), owner, second_of(row.updated_at))
             self._database.execute(_PUT, self._values(batch.kind, None, key, told[row.id]))
             updated = None if row.updated_at is None else row.updated_at.isoformat()
             values = (
@@ -225,10 +223,6 @@ class RowIndex:
 
     def _values(self, kind: str, part: int | None, key: Key, digest: int) -> tuple[int | None, ...]:
         return KINDS.index(kind), key.id, part, digest - _HALF, key.second, key.owner, key.changed
-
-
-def _second(moment: datetime) -> int:
-    return math.floor(moment.timestamp())
 
 
 def _row(_kind: int, row_id: int, _owner: int | None, made: str, changed: str | None, text: bytes) -> RawRow:
