@@ -14,7 +14,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Final, Generic, NoReturn, TypeVar
 
-from asyncchat._sync.thread import Call, LoopThread, closed, load_uvloop
+from asyncchat._sync.call import Call, closed
+from asyncchat._sync.thread import LoopThread, load_uvloop
 from asyncchat.errors import ConfigurationError
 
 R = TypeVar("R")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
-from asyncchat._sync.thread import Call, LoopThread, await_item
+from asyncchat._sync.call import Call, await_item
+from asyncchat._sync.rest import LONGEST
+from asyncchat._sync.thread import LoopThread
 from asyncchat.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -86,6 +89,8 @@ class _Flow(Generic[T]):
         self._taken = 0
         self._batch = LEAST
         self._took = (time.monotonic(), 0)
+        self._busy = 0.0
+        self._asked = time.monotonic()
         self._is_full = False
         self._room = asyncio.Event()
         self._call: Call[None] = Call(thread, self._queue)
@@ -99,7 +104,11 @@ class _Flow(Generic[T]):
         if self._thread.is_lost:
             raise ConfigurationError("this iteration began before the process was forked: begin it again")
         came_at, count = self._took
-        self._batch = next_batch(self._batch, count, time.monotonic() - came_at)
+        self._asked = time.monotonic()
+        self._busy = self._asked - came_at
+        self._batch = next_batch(self._batch, count, self._busy)
+        if self._queue.empty():
+            self._thread.rest.end()
         items: list[T] | Call[None] = await_item(self._queue)
         if isinstance(items, Call):
             items.result()
@@ -127,15 +136,27 @@ class _Flow(Generic[T]):
                         self._timer = loop.call_later(LINGER if self._given > 1 else 0, self._cross)
                     await self._wait_for_room()
         finally:
-            self._cross()
+            self._cross(last=True)
 
-    def _cross(self) -> None:
+    def _cross(self, *, last: bool = False) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._crossing:
             items, self._crossing = self._crossing, []
-            self._queue.put(items)
+            give = functools.partial(self._queue.put, items)
+            if last or not self._is_brisk():
+                give()
+            else:
+                self._thread.rest.after(give, unless=self._has_company)
+
+    def _is_brisk(self) -> bool:
+        """Whether both sides keep each other waiting for less than a rest."""
+        return self._busy < LONGEST and time.monotonic() - self._asked < LONGEST
+
+    def _has_company(self) -> bool:
+        """Whether others use the client too."""
+        return len(self._thread.calls) > 1
 
     async def _wait_for_room(self) -> None:
         while self._is_far_ahead():
