@@ -20,7 +20,7 @@ T = TypeVar("T")
 BATCHES: Final = 2
 """Batches of items, such as pages, that wait for the consumer at most, besides what the iteration fetches ahead."""
 
-LEAST: Final = 4
+LEAST: Final = 8
 MOST: Final = 16
 """Items that cross at once, at first and at most: each crossing makes both threads wait for the interpreter, which is
 the dearer the less there is to do with an item; and items that wait longer leave the processor's caches."""
@@ -65,7 +65,7 @@ def next_batch(batch: int, count: int, busy: float) -> int:
         count: How many did.
         busy: Seconds that the consumer took for them.
     """
-    if count == batch < MOST and busy < BUSY:
+    if count >= batch < MOST and busy < BUSY:
         return 2 * batch
     return batch // 2 if batch > LEAST and busy > LONG else batch
 
@@ -85,6 +85,7 @@ class _Flow(Generic[T]):
         self._queue: SimpleQueue[list[T] | Call[None]] = SimpleQueue()
         self._crossing: list[T] = []
         self._timer: asyncio.Handle | None = None
+        self._is_due = False
         self._given = 0
         self._taken = 0
         self._batch = LEAST
@@ -130,18 +131,24 @@ class _Flow(Generic[T]):
                 async for item in items:
                     self._crossing.append(item)
                     self._given += 1
-                    if len(self._crossing) >= self._batch or isinstance(item, self._urgent):
-                        self._cross()
-                    elif self._timer is None:
-                        self._timer = loop.call_later(LINGER if self._given > 1 else 0, self._cross)
+                    self._schedule(loop, is_due=len(self._crossing) >= self._batch or isinstance(item, self._urgent))
                     await self._wait_for_room()
         finally:
             self._cross(last=True)
 
+    def _schedule(self, loop: asyncio.AbstractEventLoop, *, is_due: bool) -> None:
+        """Have items cross: those that are due after what the loop has to do already, such as sending requests."""
+        if is_due and not self._is_due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer, self._is_due = loop.call_soon(self._cross), True
+        elif self._timer is None:
+            self._timer = loop.call_later(LINGER if self._given > 1 else 0, self._cross)
+
     def _cross(self, *, last: bool = False) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer, self._is_due = None, False
         if self._crossing:
             items, self._crossing = self._crossing, []
             give = functools.partial(self._queue.put, items)
