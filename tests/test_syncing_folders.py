@@ -298,7 +298,7 @@ async def test_a_server_that_is_away(box: Sandbox, place: Path, monkeypatch: pyt
 
 @pytest.mark.asyncio
 async def test_a_full_disk(box: Sandbox, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line says so; the export is as it was, and the next round brings everything."""
+    """One line says so; the export is as it was, what was staged is gone, and the next round brings everything."""
     async with client_of(box) as chat:
         await sync(chat, place, **QUICK)
         before = read_report(place)
@@ -312,6 +312,7 @@ async def test_a_full_disk(box: Sandbox, place: Path, monkeypatch: pytest.Monkey
             with pytest.raises(ExportError, match="No space left on device"):
                 await sync(chat, place, **QUICK)
         assert read_report(place) == before
+        assert not (place / STAGING).exists()
         assert (await sync(chat, place, **QUICK, prune=True)).certified
     assert is_true(place, box)
 

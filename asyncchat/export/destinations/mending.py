@@ -59,9 +59,15 @@ def put_in_place(
     if staging.journal.exists():
         raise ExportError(f"{root} holds an unfinished export besides: end that first, or replace it")
     staging.remove()
-    report = _stage_again(root, staging.path, done, remake)
-    manifest = report.manifest() if note is None else {**report.manifest(), NOTE: note}
-    with contextlib.closing(Journal.create(staging.journal, done.query, manifest=manifest)) as journal:
+    try:
+        report = _stage_again(root, staging.path, done, remake)
+        manifest = report.manifest() if note is None else {**report.manifest(), NOTE: note}
+        made = Journal.create(staging.journal, done.query, manifest=manifest)
+    except BaseException:
+        with contextlib.suppress(OSError):  # else the next run does it
+            staging.remove()
+        raise
+    with contextlib.closing(made) as journal:
         staging.sync()
         staging.move(journal)
     return report

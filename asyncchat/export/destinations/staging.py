@@ -76,7 +76,8 @@ class Staging:
 
     def remove(self) -> None:
         """Remove what is unfinished; the journal goes first, so that nothing half removed is taken for an export."""
-        if self.path.exists():
-            self.journal.unlink(missing_ok=True)
+        if self.journal.exists():
+            self.journal.unlink()
             sync_folder(self.path)
+        if self.path.exists():
             shutil.rmtree(self.path)
