@@ -11,6 +11,7 @@ from answers import Listing, model
 
 from asyncchat import Client, Request
 from asyncchat._sync import flow, rest
+from asyncchat._sync.flow import keeps_interpreter
 from asyncchat._sync.rest import Rest
 from asyncchat.testing import MockTransport, json_response
 
@@ -23,6 +24,7 @@ def long_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rest that nobody ends would not end in this test."""
     monkeypatch.setattr(rest, "LONGEST", FOREVER)
     monkeypatch.setattr(flow, "LONGEST", FOREVER)
+    monkeypatch.setattr(flow, "keeps_interpreter", lambda _busy, _computed: True)
 
 
 @pytest.fixture
@@ -91,11 +93,22 @@ def test_it_does_not_rest_in_company(chat: Client, rests: list[bool]) -> None:
     assert any(rests)
 
 
-def test_it_does_not_rest_for_a_slow_consumer(chat: Client, rests: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who takes longer than a rest leaves it time to fetch."""
+def test_it_does_not_rest_where_it_waited_long(
+    chat: Client, rests: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that takes its time is not to wait besides."""
     monkeypatch.setattr(flow, "LONGEST", 0.0)
     assert sum(1 for _ in chat.models.list()) == PAGES * 5
     assert not rests
+
+
+@pytest.mark.parametrize(
+    ("busy", "computed", "expected"),
+    [(0.004, 0.004, True), (0.004, 0.001, False), (FOREVER, FOREVER, False), (0.0, 0.0, False)],
+)
+def test_for_whom_it_rests(busy: float, computed: float, expected: bool) -> None:
+    """For a consumer that computes and is soon done: beside one that waits, for a disk or so, it can fetch."""
+    assert keeps_interpreter(busy, computed) is expected
 
 
 def test_a_rest_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,16 @@ def next_batch(batch: int, count: int, busy: float) -> int:
     return batch // 2 if batch > LEAST and busy > LONG else batch
 
 
+def keeps_interpreter(busy: float, computed: float) -> bool:
+    """Whether a consumer leaves the loop nothing to do while it works on a batch, and is soon done with it.
+
+    Args:
+        busy: Seconds that the last one took.
+        computed: Seconds in which it computed.
+    """
+    return busy < LONGEST and computed > busy / 2
+
+
 class _Flow(Generic[T]):
     """One iteration: a task in the loop hands items over, a consumer in another thread takes them."""
 
@@ -89,9 +99,9 @@ class _Flow(Generic[T]):
         self._given = 0
         self._taken = 0
         self._batch = LEAST
-        self._took = (time.monotonic(), 0)
-        self._busy = 0.0
-        self._asked = time.monotonic()
+        self._took = (time.monotonic(), time.thread_time(), 0)
+        self._asked = self._took[0]
+        self._rests = True
         self._is_full = False
         self._room = asyncio.Event()
         self._call: Call[None] = Call(thread, self._queue)
@@ -104,10 +114,11 @@ class _Flow(Generic[T]):
         """Wait for the next items; none at the end."""
         if self._thread.is_lost:
             raise ConfigurationError("this iteration began before the process was forked: begin it again")
-        came_at, count = self._took
+        came_at, computed, count = self._took
         self._asked = time.monotonic()
-        self._busy = self._asked - came_at
-        self._batch = next_batch(self._batch, count, self._busy)
+        busy = self._asked - came_at
+        self._rests = keeps_interpreter(busy, time.thread_time() - computed)
+        self._batch = next_batch(self._batch, count, busy)
         if self._queue.empty():
             self._thread.rest.end()
         items: list[T] | Call[None] = await_item(self._queue)
@@ -115,7 +126,7 @@ class _Flow(Generic[T]):
             items.result()
             return []
         self._taken += len(items)
-        self._took = (time.monotonic(), len(items))
+        self._took = (time.monotonic(), time.thread_time(), len(items))
         if self._is_full:
             self._thread.tell(self._room.set)
         return items
@@ -152,14 +163,10 @@ class _Flow(Generic[T]):
         if self._crossing:
             items, self._crossing = self._crossing, []
             give = functools.partial(self._queue.put, items)
-            if last or not self._is_brisk():
-                give()
-            else:
+            if self._rests and not last and time.monotonic() - self._asked < LONGEST:
                 self._thread.rest.after(give, unless=self._has_company)
-
-    def _is_brisk(self) -> bool:
-        """Whether both sides keep each other waiting for less than a rest."""
-        return self._busy < LONGEST and time.monotonic() - self._asked < LONGEST
+            else:
+                give()
 
     def _has_company(self) -> bool:
         """Whether others use the client too."""

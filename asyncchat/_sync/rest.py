@@ -7,8 +7,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final
 
-LONGEST: Final = 0.005
-"""Seconds that a rest lasts at most: as long as Python lets a thread that computes keep others waiting, by default."""
+LONGEST: Final = 0.01
+"""Seconds that a rest lasts at most: twice as long as Python lets a thread that computes keep others waiting."""
 
 
 class Rest:
