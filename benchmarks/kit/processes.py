@@ -46,15 +46,16 @@ def said(started: subprocess.Popen[str]) -> Any:
 
 @contextmanager
 def page_server(source: str, *, latencies: tuple[float, ...] = (0.0,), **options: float) -> Iterator[list[str]]:
-    """A server of pages that are made once: the base URLs, one for each latency.
+    """Servers of pages that are made once, one for each latency: their base URLs.
 
     Args:
         source: "listings" or "account", see `benchmarks.kit.server`.
         latencies: Seconds that an answer takes.
         options: Of the source.
     """
-    with process("benchmarks.kit.server", json.dumps([source, latencies, options])) as started:
-        yield said(started)
+    with ExitStack() as stack:
+        given = [json.dumps([source, latency, options]) for latency in latencies]
+        yield [said(stack.enter_context(process("benchmarks.kit.server", each))) for each in given]
 
 
 @contextmanager

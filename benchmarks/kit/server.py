@@ -1,4 +1,4 @@
-"""The process of a page server: `python -m benchmarks.kit.server [SOURCE, LATENCIES, OPTIONS]`, as JSON.
+"""The process of a page server: `python -m benchmarks.kit.server [SOURCE, LATENCY, OPTIONS]`, as JSON.
 
 It does as little as a server can, so that it is not what is measured: an answer is made at the first request for it,
 and its bytes are written again at the next. `/requests` tells how many requests came, and counts anew.
@@ -85,32 +85,25 @@ class _Answering(asyncio.Protocol):
             self._transport.write(answer)
 
 
-async def _serve(source: str, latencies: list[float], options: dict[str, float]) -> None:
-    loop = asyncio.get_running_loop()
+async def _serve(source: str, latency: float, options: dict[str, float]) -> None:
     shelf = Shelf(_SOURCES[source](**options))
-    ports = []
-    for latency in latencies:
-        make = _protocol(shelf, latency)
-        server = await loop.create_server(make, "127.0.0.1", 0, backlog=512)
-        ports.append(server.sockets[0].getsockname()[1])
-    print(json.dumps([f"http://127.0.0.1:{port}{PREFIX}" for port in ports]), flush=True)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Answering(shelf, latency), "127.0.0.1", 0, backlog=512)
+    port = server.sockets[0].getsockname()[1]
+    print(json.dumps(f"http://127.0.0.1:{port}{PREFIX}"), flush=True)
     await asyncio.Event().wait()
-
-
-def _protocol(shelf: Shelf, latency: float) -> Callable[[], _Answering]:
-    return lambda: _Answering(shelf, latency)
 
 
 def main() -> None:
     """Serve until it is killed, on uvloop where that is installed.
 
-    It gives way to what is measured: like a server elsewhere, it takes no core away from a client that is at work.
+    Where it answers at once it gives way: like a server elsewhere, it takes no core from a client that is at work.
     """
-    if hasattr(os, "SCHED_BATCH"):
+    source, latency, options = json.loads(sys.argv[1])
+    if hasattr(os, "SCHED_BATCH") and not latency:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    source, latencies, options = json.loads(sys.argv[1])
     with asyncio.Runner(loop_factory=make_loop(best_loop())) as runner:
-        runner.run(_serve(source, latencies, options))
+        runner.run(_serve(source, latency, options))
 
 
 if __name__ == "__main__":
