@@ -120,12 +120,13 @@ class Turn(Generic[T]):
         return self.number > self._iteration.end
 
     def look(self) -> Page[T] | None:
-        """The page; None where another try may bring one that can be read, or believed.
+        """The page; None where another try may bring one that can be read, or believed. To be called once.
 
         Raises:
             AsyncChatError: It could not be fetched; `DecodeError` where it cannot be read, and will be no better.
         """
         read = self._answer()
+        del self._answer  # turns cross threads in batches: what has been read is not to stay until a batch is done with
         try:
             page = read()
         except DecodeError as exc:

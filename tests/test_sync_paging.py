@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from typing import Any
+import weakref
+from typing import Any, cast
 
 import pytest
 from answers import Listing, message, model, no_tasks_left
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncchat import AsyncChatError, AsyncClient, Client, DecodeError, Response
+from asyncchat import AsyncChatError, AsyncClient, Client, DecodeError, Page, Response
 from asyncchat._sync.flow import BUSY, LEAST, LONG, MOST, next_batch
 from asyncchat._turns import Turn
 from asyncchat.testing import MockTransport, json_response
@@ -149,3 +150,18 @@ def test_pages_that_are_soon_done_with_cross_in_large_batches() -> None:
     for _ in range(5):
         batch = next_batch(batch, batch, 2 * LONG)
     assert batch == LEAST
+
+
+def test_what_was_read_is_let_go() -> None:
+    """Pages cross in batches: the answer of one that was read is not kept until a batch is done with."""
+
+    class Answer:
+        def __call__(self) -> Page[Any]:
+            return Page(data=[], page=1, rows_per_page=1, total_pages=1, total_rows=0)
+
+    answer = Answer()
+    seen, turn = weakref.ref(answer), Turn[Any](cast("Any", None), 1, functools.partial(lambda answer: answer, answer))
+    del answer
+    assert seen() is not None
+    assert turn.look() == Page(data=[], page=1, rows_per_page=1, total_pages=1, total_rows=0)
+    assert seen() is None
