@@ -44,7 +44,7 @@ MAKES: Final[Mapping[str, Callable[[int], bytes]]] = {
     "messages": listings.message,
     "conversations": listings.conversation,
 }
-PAGES: Final[Mapping[str, int]] = {"messages": 600, "conversations": 200}
+PAGES: Final[Mapping[str, int]] = {"messages": 2_000, "conversations": 800}
 SLOW: Final = 0.02
 ROWS: Final = (100_000, 5_100_000)
 
