@@ -28,7 +28,7 @@ RATIO: Final = 0.95
 OVERHEAD: Final = 200.0
 """Microseconds that a call may take longer."""
 IN_TURN: Final = 20
-PAGES: Final[Mapping[float, int]] = {0.0: 3_000, 0.02: 100}
+PAGES: Final[Mapping[float, int]] = {0.0: 1_000, 0.02: 100}
 """By latency."""
 PATHS: Final[Mapping[str, str]] = {
     "messages": "/conversations/{}/messages",
