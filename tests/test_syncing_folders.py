@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -297,22 +298,27 @@ async def test_a_server_that_is_away(box: Sandbox, place: Path, monkeypatch: pyt
 
 
 @pytest.mark.asyncio
-async def test_a_full_disk(box: Sandbox, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("takes_folders", [True, False])
+async def test_a_full_disk(box: Sandbox, place: Path, monkeypatch: pytest.MonkeyPatch, takes_folders: bool) -> None:
     """One line says so; the export is as it was, what was staged is gone, and the next round brings everything."""
     async with client_of(box) as chat:
         await sync(chat, place, **QUICK)
         before = read_report(place)
         changed(box, 60)
 
-        def full(_descriptor: int) -> None:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync = os.fsync
+
+        def full(descriptor: int) -> None:
+            if not (takes_folders and stat.S_ISDIR(os.fstat(descriptor).st_mode)):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            fsync(descriptor)
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", full)
             with pytest.raises(ExportError, match="No space left on device"):
                 await sync(chat, place, **QUICK)
         assert read_report(place) == before
-        assert not (place / STAGING).exists()
+        assert not (takes_folders and (place / STAGING).exists())
         assert (await sync(chat, place, **QUICK, prune=True)).certified
     assert is_true(place, box)
 

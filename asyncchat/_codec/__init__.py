@@ -79,11 +79,10 @@ def _page_reader(kind: type[R]) -> Callable[[Response], Page[R]]:
 
     def read(response: Response) -> Page[R]:
         _expect_ok(response)
-        try:
-            page: Page[R] | None = quick.decode(response.body)
-        except _REFUSALS:
-            page = None
-        if page is None:  # out of the handler: its exception, which holds the body, is not the context
+        page: Page[R] | None = None
+        with contextlib.suppress(*_REFUSALS):
+            page = quick.decode(response.body)
+        if page is None:
             return cast("Page[R]", read_patiently(response, page_type))
         if not nothing_skipped(response.body, page, expected(page.data)):
             keep_residue(page, response.json())

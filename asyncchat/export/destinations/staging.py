@@ -76,8 +76,7 @@ class Staging:
 
     def remove(self) -> None:
         """Remove what is unfinished; the journal goes first, so that nothing half removed is taken for an export."""
-        if self.journal.exists():
-            self.journal.unlink()
-            sync_folder(self.path)
         if self.path.exists():
+            self.journal.unlink(missing_ok=True)
+            sync_folder(self.path)
             shutil.rmtree(self.path)
