@@ -131,6 +131,7 @@ class AsyncClient:
         )
         rate, concurrency, proxies = (chosen.pop(name) for name in ("max_rate", "max_concurrency", "trust_env"))
         options = CallOptions(**chosen, max_body=max_body, hooks=hooks)
+        is_bare = transport is None and clock is None and not isinstance(auth, Auth)
         self._base_url: str | None = None
         if transport is None:
             self._base_url = resolve_base_url(base_url, allow_http=allow_http, profile=said)
@@ -149,7 +150,7 @@ class AsyncClient:
             max_rate=check_rate(rate),
             base_url=self._base_url,
         )
-        self._caller = Caller(pipeline, options)
+        self._caller = Caller(pipeline, options, is_bare=is_bare)
         self._owns_pipeline = True
 
     @property

@@ -108,6 +108,11 @@ class AsyncPager(Generic[T]):
                 if page.data or turn.number == 1:
                     yield page
 
+    @property
+    def runs_user_code(self) -> bool:
+        """Whether something of the user's runs while it is iterated, such as a hook."""
+        return self._source.runs_user_code
+
     def turns(self) -> AsyncGenerator[Turn[T] | End, None]:
         """What `pages` is made of, for a shim that reads pages in another thread: see `Turn`."""
         iteration = Iteration(

@@ -31,10 +31,22 @@ _MESSAGE = readers(Message)
 
 @attrs.frozen
 class Caller:
-    """What a resource needs of its client: a pipeline, and the options of the calls that it makes."""
+    """What a resource needs of its client.
+
+    Args:
+        pipeline: Sends calls.
+        options: Those of the calls that it makes.
+        is_bare: Whether transport, auth and clock are the client's own.
+    """
 
     pipeline: Pipeline
     options: CallOptions
+    is_bare: bool
+
+    @property
+    def runs_user_code(self) -> bool:
+        """Whether something of the user's runs in its calls, such as a hook."""
+        return bool(self.options.hooks) or not self.is_bare
 
     def call(self, request: Request, read: Callable[[Response], T]) -> Awaitable[T]:
         """Send a request under the client's policies and read its answer."""
@@ -46,7 +58,7 @@ class Caller:
 
     def with_options(self, **changes: Any) -> Caller:
         """The same with other options."""
-        return Caller(self.pipeline, attrs.evolve(self.options, **changes))
+        return attrs.evolve(self, options=attrs.evolve(self.options, **changes))
 
 
 @attrs.define(eq=False)
@@ -58,6 +70,11 @@ class Listing(Generic[T]):
     filters: tuple[tuple[str, str], ...]
     _read: Callable[[Response], Page[T]] = attrs.field(repr=False)
     _read_raw: Callable[[Response], Page[RawRow]] = attrs.field(repr=False)
+
+    @property
+    def runs_user_code(self) -> bool:
+        """Whether something of the user's runs in its calls, such as a hook."""
+        return self._caller.runs_user_code
 
     async def fetch(self, page: int, per_page: int) -> Page[T]:
         """One page of it."""

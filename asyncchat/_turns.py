@@ -26,6 +26,11 @@ class Source(Protocol[T]):
         """Which one it is, for errors."""
         ...
 
+    @property
+    def runs_user_code(self) -> bool:
+        """Whether something of the user's runs in what is awaited, such as a hook."""
+        ...
+
     async def fetch(self, page: int, per_page: int) -> Page[T]:
         """One page of it."""
         ...

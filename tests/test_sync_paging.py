@@ -7,6 +7,7 @@ import functools
 import threading
 import weakref
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 from answers import Listing, message, model, no_tasks_left
@@ -14,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncchat import AsyncChatError, AsyncClient, Client, DecodeError, Page, Response
+from asyncchat._paging import AsyncPager
+from asyncchat._sync import flow
 from asyncchat._sync.flow import BUSY, LEAST, LONG, MOST, next_batch
 from asyncchat._turns import Turn
 from asyncchat.testing import MockTransport, json_response
@@ -70,16 +73,24 @@ def blocking(served: Listing, **options: Any) -> tuple[list[int], str]:
     return rows, ""
 
 
-@settings(max_examples=150)
+@pytest.mark.parametrize("borrows", [False, True])
+@settings(max_examples=100)
 @given(
     total=st.integers(0, 60),
     mishaps=st.dictionaries(st.integers(1, 13), st.tuples(st.sampled_from([*MISHAPS]), st.sampled_from([1, 99]))),
     concurrency=st.sampled_from([1, 2, 8]),
 )
-def test_both_come_to_the_same(total: int, mishaps: dict[int, tuple[str, int]], concurrency: int) -> None:
+def test_both_come_to_the_same(
+    borrows: bool, total: int, mishaps: dict[int, tuple[str, int]], concurrency: int
+) -> None:
     """Whatever becomes of the pages, the rows and the error are those of async code, in order."""
     expected = asynchronous(listing(total, mishaps), concurrency=concurrency)
-    assert blocking(listing(total, mishaps), concurrency=concurrency) == expected
+    with (
+        patch.object(AsyncPager, "runs_user_code", not borrows),
+        patch.object(flow, "keeps_interpreter", lambda _busy, _computed: borrows),
+        patch.object(flow, "LEAST", 2 if borrows else LEAST),
+    ):
+        assert blocking(listing(total, mishaps), concurrency=concurrency) == expected
 
 
 @pytest.mark.parametrize("ordered", [True, False])

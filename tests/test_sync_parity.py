@@ -24,7 +24,7 @@ TWINS: list[tuple[type[Any], type[Any]]] = [
 ]
 RENAMED = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__"}
 # What has no twin: reading an answer inside the loop, and awaiting, for which a blocking pager has page(1).
-ASYNC_ONLY = {(AsyncClient, "call"), (AsyncPager, "__await__"), (AsyncPager, "turns")}
+ASYNC_ONLY = {(AsyncClient, "call"), (AsyncPager, "__await__"), (AsyncPager, "turns"), (AsyncPager, "runs_user_code")}
 
 
 def surface(kind: type[Any]) -> set[str]:

@@ -141,4 +141,4 @@ class Call(Generic[R]):
             self._error = error
             self._has_ended = True
             self._thread.calls.discard(self)
-            self._queue.put(self)
+            self._thread.lending.hand_over(self._queue, self)

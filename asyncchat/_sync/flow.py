@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 from asyncchat._sync.call import Call, await_item
-from asyncchat._sync.rest import LONGEST
+from asyncchat._sync.lending import LONGEST
 from asyncchat._sync.thread import LoopThread
 from asyncchat.errors import ConfigurationError
 
@@ -35,7 +34,11 @@ LINGER: Final = 0.002
 
 
 def cross(
-    thread: LoopThread, begin: Callable[[], AsyncGenerator[T, None]], *, urgent: type[Any] | tuple[type[Any], ...] = ()
+    thread: LoopThread,
+    begin: Callable[[], AsyncGenerator[T, None]],
+    *,
+    urgent: type[Any] | tuple[type[Any], ...] = (),
+    borrows: bool = False,
 ) -> Generator[T, None, None]:
     """Iterate in another thread what is made in the loop; it is ended there when it is left here, however.
 
@@ -43,12 +46,13 @@ def cross(
         thread: Where it is made.
         begin: Begins the iteration; called in the loop.
         urgent: Which items do not wait for others.
+        borrows: Whether the consumer may run the loop itself while it waits, and with it what makes the items.
 
     Raises:
         Exception: At its place, what the iteration raised.
         ConfigurationError: The client was closed, or this is a forked child and the iteration its parent's.
     """
-    flow = _Flow(thread, begin, urgent)
+    flow = _Flow(thread, begin, urgent, borrows)
     try:
         flow.submit()
         while items := flow.take():
@@ -77,7 +81,7 @@ def keeps_interpreter(busy: float, computed: float) -> bool:
         busy: Seconds that the last one took.
         computed: Seconds in which it computed.
     """
-    return busy < LONGEST and computed > busy / 2
+    return busy / 2 < computed < LONGEST
 
 
 class _Flow(Generic[T]):
@@ -88,10 +92,12 @@ class _Flow(Generic[T]):
         thread: LoopThread,
         begin: Callable[[], AsyncGenerator[T, None]],
         urgent: type[Any] | tuple[type[Any], ...],
+        borrows: bool,
     ) -> None:
         self._thread = thread
         self._begin = begin
         self._urgent = urgent
+        self._borrows = borrows
         self._queue: SimpleQueue[list[T] | Call[None]] = SimpleQueue()
         self._crossing: list[T] = []
         self._timer: asyncio.Handle | None = None
@@ -101,7 +107,8 @@ class _Flow(Generic[T]):
         self._batch = LEAST
         self._took = (time.monotonic(), time.thread_time(), 0)
         self._asked = self._took[0]
-        self._rests = True
+        self._computes = True
+        self._is_lent = False
         self._is_full = False
         self._room = asyncio.Event()
         self._call: Call[None] = Call(thread, self._queue)
@@ -117,19 +124,27 @@ class _Flow(Generic[T]):
         came_at, computed, count = self._took
         self._asked = time.monotonic()
         busy = self._asked - came_at
-        self._rests = keeps_interpreter(busy, time.thread_time() - computed)
+        self._computes = keeps_interpreter(busy, time.thread_time() - computed)
         self._batch = next_batch(self._batch, count, busy)
         if self._queue.empty():
-            self._thread.rest.end()
+            self._wait_for_more()
         items: list[T] | Call[None] = await_item(self._queue)
         if isinstance(items, Call):
             items.result()
             return []
         self._taken += len(items)
         self._took = (time.monotonic(), time.thread_time(), len(items))
-        if self._is_full:
+        if self._is_full and not self._is_lent:
             self._thread.tell(self._room.set)
         return items
+
+    def _wait_for_more(self) -> None:
+        if self._borrows and self._computes:
+            self._thread.lending.borrow(self._queue, self._room.set)
+        elif self._is_full:
+            self._thread.tell(self._room.set)
+        else:
+            self._thread.lending.ask()
 
     def close(self) -> None:
         """End the task: nothing more is sent."""
@@ -162,15 +177,8 @@ class _Flow(Generic[T]):
         self._timer, self._is_due = None, False
         if self._crossing:
             items, self._crossing = self._crossing, []
-            give = functools.partial(self._queue.put, items)
-            if self._rests and not last and time.monotonic() - self._asked < LONGEST:
-                self._thread.rest.after(give, unless=self._has_company)
-            else:
-                give()
-
-    def _has_company(self) -> bool:
-        """Whether others use the client too."""
-        return len(self._thread.calls) > 1
+            self._is_lent = self._computes and not last and time.monotonic() - self._asked < LONGEST
+            self._thread.lending.hand_over(self._queue, items, lend=self._is_lent)
 
     async def _wait_for_room(self) -> None:
         while self._is_far_ahead():
@@ -181,4 +189,4 @@ class _Flow(Generic[T]):
             self._is_full = False
 
     def _is_far_ahead(self) -> bool:
-        return self._given - self._taken >= BATCHES * self._batch
+        return self._given - self._taken >= (1 if self._is_lent else BATCHES) * self._batch

@@ -55,7 +55,8 @@ class Pager(Generic[T]):
         """
         pager = self._pager
         thread = self._bridge.thread(pager.pages)
-        with contextlib.closing(cross(thread, pager.turns, urgent=End)) as turns:
+        crossing = cross(thread, pager.turns, urgent=End, borrows=not pager.runs_user_code)
+        with contextlib.closing(crossing) as turns:
             for turn in turns:
                 if isinstance(turn, End):
                     thread.tell(turn.judged.set)

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from asyncchat._sync.call import GRACE, Call, await_item
-from asyncchat._sync.rest import Rest
+from asyncchat._sync.lending import Lending
 
 _LEAKING: Final = tuple(f"0.{minor}." for minor in range(23))
 """Versions of uvloop that leave open the socket of a connect that is cancelled."""
@@ -56,7 +56,7 @@ class LoopThread:
         self.noun = noun
         self.loop: asyncio.AbstractEventLoop
         self.calls: set[Call[Any]] = set()
-        self.rest = Rest()
+        self.lending: Lending
         self.ending = False
         self.is_exiting = False
         """Whether the interpreter ends: then only daemon threads wait for calls, and stand still instead of failing."""
@@ -65,6 +65,7 @@ class LoopThread:
         self._made: SimpleQueue[asyncio.AbstractEventLoop | BaseException] = SimpleQueue()
         self._done: SimpleQueue[None] = SimpleQueue()
         self._is_abandoned = False
+        self._is_over = False
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._main, name="asyncchat-loop", daemon=True)
@@ -89,17 +90,23 @@ class LoopThread:
 
     @property
     def is_current(self) -> bool:
-        """Whether the caller runs in it."""
-        return threading.current_thread() is self._thread
+        """Whether the caller runs in its loop, which other threads borrow."""
+        return hasattr(self, "lending") and threading.get_ident() == self.lending.runner
 
     def call_soon(self, function: Callable[..., object], *args: Any) -> None:
-        """Have the loop call a function, at once if it rests.
+        """Have the loop call a function, at once.
 
         Raises:
             RuntimeError: The loop is closed.
         """
-        self.loop.call_soon_threadsafe(function, *args)
-        self.rest.end()
+        if self._is_over:
+            raise RuntimeError("the event loop is closed")
+        self.loop.call_soon_threadsafe(self._call, function, args)
+        self.lending.ask()
+
+    def _call(self, function: Callable[..., object], args: tuple[Any, ...]) -> None:
+        function(*args)
+        self.lending.ask()  # it may be lent since, and has something to go on with
 
     def tell(self, function: Callable[[], object]) -> None:
         """Have the loop call a function, and do not wait."""
@@ -146,18 +153,21 @@ class LoopThread:
     def _main(self) -> None:
         try:
             self.loop = loop = _new_event_loop()  # here, where no signal interrupts it
+            self.lending = Lending(loop, lambda: len(self.calls) > 1)
         except BaseException as exc:  # noqa: BLE001 - raised by start
             self._made.put(exc)
             return
         self._made.put(loop)
         try:
-            loop.run_until_complete(self._live())
+            self.lending.run(loop.create_task(self._live()))
             loop.run_until_complete(loop.shutdown_asyncgens())
         except BaseException as exc:  # noqa: BLE001 - raised by join
             self._failure = exc
         finally:
             self.ending = True
-            loop.close()
+            self._is_over = True
+            with contextlib.suppress(RuntimeError):  # one of uvloop that found no file descriptors in another thread
+                loop.close()
             for call in list(self.calls):
                 call.refuse()
             self._done.put(None)

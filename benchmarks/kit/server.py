@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
@@ -95,13 +94,8 @@ async def _serve(source: str, latency: float, options: dict[str, float]) -> None
 
 
 def main() -> None:
-    """Serve until it is killed, on uvloop where that is installed.
-
-    Where it answers at once it gives way: like a server elsewhere, it takes no core from a client that is at work.
-    """
+    """Serve until it is killed, on uvloop where that is installed."""
     source, latency, options = json.loads(sys.argv[1])
-    if hasattr(os, "SCHED_BATCH") and not latency:
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     with asyncio.Runner(loop_factory=make_loop(best_loop())) as runner:
         runner.run(_serve(source, latency, options))
 
