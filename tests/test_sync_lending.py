@@ -19,7 +19,7 @@ from asyncchat import Client, ConfigurationError, Request
 from asyncchat._paging import AsyncPager
 from asyncchat._sync import flow, lending
 from asyncchat._sync.flow import keeps_interpreter
-from asyncchat._sync.interrupts import HeldBack, can_hold_back
+from asyncchat._sync.interrupts import HeldBack
 from asyncchat._sync.lending import Lending
 from asyncchat._sync.places import Places, runs_loop
 from asyncchat.sandbox import Sandbox
@@ -336,72 +336,109 @@ def test_few_file_descriptors(room: int, told: str) -> None:
 # ---- signals
 
 
+class LateError(Exception):
+    """What a handler of the program's own raises."""
+
+
+def late(_number: int, _frame: object) -> None:
+    raise LateError
+
+
+@pytest.fixture(
+    params=[
+        (signal.SIGINT, signal.default_int_handler, KeyboardInterrupt),
+        pytest.param(("SIGALRM", late, LateError), marks=needs_borrowing),
+    ],
+    ids=["interrupt", "alarm"],
+)
+def handled(request: pytest.FixtureRequest) -> Iterator[tuple[int, type[BaseException]]]:
+    """A signal, and what its handler raises."""
+    number, handler, error = request.param
+    number = getattr(signal, number) if isinstance(number, str) else number
+    before = signal.signal(number, handler)
+    yield number, error
+    assert signal.getsignal(number) is handler
+    signal.signal(number, before)
+
+
 @pytest.mark.usefixtures("borrowing")
 @needs_borrowing
-def test_an_interrupt_while_it_is_borrowed(chat: Client, served: Served) -> None:
-    """It comes out of the iteration, and no step of the loop is left half done."""
+def test_a_signal_while_it_is_borrowed(chat: Client, served: Served, handled: tuple[int, type[BaseException]]) -> None:
+    """What its handler raises comes out of the iteration, and no step of the loop is left half done."""
+    number, error = handled
     went_on: list[int] = []
 
-    def interrupt(number: int) -> None:
-        if threading.current_thread().name == MAIN and not number % 7:
-            os.kill(os.getpid(), signal.SIGINT)
-            went_on.append(number)
+    def send(page: int) -> None:
+        if threading.current_thread().name == MAIN and not page % 7:
+            os.kill(os.getpid(), number)
+            went_on.append(page)
 
-    served.at_page = interrupt
-    interrupted = 0
+    served.at_page = send
     for _ in range(20):
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(error):
             list(chat.models.list())
-        interrupted += 1
         assert chat.models.get(1).id == 1
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert len(went_on) >= interrupted == 20
-
-
-class LateError(Exception):
-    """What a handler raises."""
+    assert len(went_on) >= 20
+    served.at_page = lambda _page: None
+    assert sum(1 for _ in chat.models.list()) == PAGES * 5
 
 
 @pytest.mark.usefixtures("borrowing")
-@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="there is no such signal here")
-def test_a_handler_of_the_programs_own(chat: Client, served: Served) -> None:
-    """What it raises is for who waits, and would hit the loop: so the loop stays in its thread."""
+@needs_borrowing
+def test_a_signal_while_it_is_not(chat: Client, served: Served, handled: tuple[int, type[BaseException]]) -> None:
+    """It comes out of the wait."""
+    number, error = handled
 
-    def handler(_number: int, _frame: object) -> None:
-        raise LateError
+    def send(page: int) -> None:
+        if threading.current_thread().name == LOOP and page == 5:
+            os.kill(os.getpid(), number)
 
-    def alarm(number: int) -> None:
-        if number == PAGES // 2:
-            os.kill(os.getpid(), signal.SIGALRM)
-
-    before = signal.signal(signal.SIGALRM, handler)
-    try:
-        assert not can_hold_back()
-        served.at_page = alarm
-        with pytest.raises(LateError):
-            list(chat.models.list())
-        served.at_page = lambda _number: None
-        assert chat.models.get(1).id == 1
-        assert sum(1 for _ in chat.models.list()) == PAGES * 5
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    assert served.threads["/models"] == {LOOP}
-    assert can_hold_back()
+    served.at_page = send
+    with pytest.raises(error):
+        list(chat.models.list())
+    assert chat.models.get(1).id == 1
 
 
-def test_holding_back() -> None:
-    """An interrupt is told of at once, and raised at the end."""
+def test_holding_back(handled: tuple[int, type[BaseException]]) -> None:
+    """A signal is told of at once, and handled at the end."""
+    number, error = handled
     told: list[str] = []
 
-    def interrupted() -> None:
+    def work() -> None:
         with HeldBack(lambda: told.append("told")):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
             told.append("went on")
 
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
+    with pytest.raises(error):
+        work()
     assert told == ["told", "went on"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@needs_borrowing
+def test_holding_back_several() -> None:
+    """None is lost where the handler of another one raises."""
+    called: list[str] = []
+
+    def handler(number: int, _frame: object) -> None:
+        called.append(signal.Signals(number).name)
+        raise LateError
+
+    numbers = signal.SIGUSR1, signal.SIGTERM
+    before = [signal.signal(number, handler) for number in numbers]
+
+    def work() -> None:
+        with HeldBack(lambda: None):
+            for number in (*numbers, signal.SIGINT):
+                signal.raise_signal(number)
+
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            work()
+    finally:
+        for number, old in zip(numbers, before, strict=True):
+            signal.signal(number, old)
+    assert called == ["SIGUSR1", "SIGTERM"]
+    assert isinstance(caught.value.__context__, LateError)
 
 
 def test_a_subinterpreter_holds_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -423,10 +460,13 @@ def test_a_forked_child_holds_nothing_back() -> None:
 import os, signal
 from asyncchat._sync.interrupts import HeldBack
 
+own = lambda *_: None
+signal.signal(signal.SIGTERM, own)
 with HeldBack(lambda: None):
     child = os.fork()
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     if not child:
-        os._exit(signal.getsignal(signal.SIGINT) is not signal.default_int_handler)
+        os._exit(handlers != (signal.default_int_handler, own))
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     assert run(code).stdout == "0\n"

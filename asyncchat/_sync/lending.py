@@ -20,7 +20,6 @@ thread that computes keep others waiting."""
 GLANCE: Final = 5 * LONGEST
 """Seconds between glances at a loop that is borrowed again and again: each takes the interpreter from the borrower."""
 
-
 _Given = list[tuple[SimpleQueue[Any], Any]]
 
 
@@ -109,7 +108,7 @@ class Lending:
             first: What the loop is to call before anything else.
 
         Raises:
-            KeyboardInterrupt: There was an interrupt.
+            BaseException: What a signal's handler raised, such as KeyboardInterrupt.
             OSError: It cannot be run here, nor anywhere any more: see `Places`.
         """
         if self._is_lent and self._places.has_this():
@@ -144,8 +143,9 @@ class Lending:
         except OSError as exc:
             self._failure = exc
             raise
-        for timer in timers:
-            timer.cancel()
+        finally:
+            for timer in timers:
+                timer.cancel()
 
     def _stop(self) -> None:
         self._have_called(self._loop.stop)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any, Final
-
-from asyncchat._sync.interrupts import can_hold_back
 
 ROOM: Final = 128
 """Free file descriptors without which uvloop is not run in the main thread: it opens two there each time, and a loop
@@ -38,24 +37,21 @@ class Places:
 
     def has_this(self) -> bool:
         """Whether the thread that asks may run it."""
-        return (
-            self._is_movable
-            and sys.platform != "win32"
-            and not runs_loop()
-            and (threading.current_thread() is not threading.main_thread() or self._may_run_in_main())
-        )
+        return self._is_movable and sys.platform != "win32" and not runs_loop() and self._finds_room()
 
-    def _may_run_in_main(self) -> bool:
-        if self._opens_files and time.monotonic() - self._looked_at > LOOK:
+    def _finds_room(self) -> bool:
+        if not self._opens_files or threading.current_thread() is not threading.main_thread():
+            return True
+        if time.monotonic() - self._looked_at > LOOK:
             self._looked_at = time.monotonic()
             self._has_room = free_descriptors() >= ROOM
-        return can_hold_back() and (self._has_room or not self._opens_files)
+        return self._has_room
 
 
 def runs_loop() -> bool:
     """Whether this thread runs an event loop, of asyncio or of another library that says so."""
-    sniffio: Any = sys.modules.get("sniffio")
-    if sniffio is not None and sniffio.thread_local.name is not None:
+    told: Any = getattr(sys.modules.get("sniffio"), "thread_local", None)
+    if getattr(told, "name", None) is not None:
         return True
     try:
         asyncio.get_running_loop()
@@ -64,11 +60,11 @@ def runs_loop() -> bool:
     return True
 
 
-def free_descriptors() -> int:
+def free_descriptors() -> float:
     """How many more files this process may open; 0 where that cannot be told."""
     with contextlib.suppress(ImportError, OSError):
         import resource  # noqa: PLC0415 - not on Windows
 
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return most - sum(1 for _ in Path("/dev/fd").iterdir())
+        return math.inf if most == resource.RLIM_INFINITY else most - sum(1 for _ in Path("/dev/fd").iterdir())
     return 0

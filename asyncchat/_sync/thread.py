@@ -160,7 +160,6 @@ class LoopThread:
         self._made.put(loop)
         try:
             self.lending.run(loop.create_task(self._live()))
-            loop.run_until_complete(loop.shutdown_asyncgens())
         except BaseException as exc:  # noqa: BLE001 - raised by join
             self._failure = exc
         finally:
@@ -184,3 +183,4 @@ class LoopThread:
         await asyncio.gather(*tasks, return_exceptions=True)
         if not self._is_abandoned:
             await self.resident.__aexit__(None, None, None)
+        await self.loop.shutdown_asyncgens()
