@@ -212,6 +212,29 @@ def test_a_borrower_runs_it_for_a_while(
     assert set(late) == {LOOP}
 
 
+@pytest.mark.usefixtures("borrowing")
+@needs_borrowing
+def test_a_borrower_takes_what_is_there(
+    chat: Client, served: Served, loans: list[Lending], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not wait for a whole batch where the loop would only wait for the server."""
+    monkeypatch.setattr(flow, "LINGER", FOREVER)
+    listing, seen, waited = served.listing, [0], [0]
+
+    async def answer(request: Request) -> Any:
+        before = int(dict(request.params)["page"]) - 1
+        while threading.current_thread().name == MAIN and before > 20 and seen[0] < before - 1:
+            waited[0] += 1
+            await asyncio.sleep(0)
+        return await Listing.__call__(listing, request)
+
+    served.listing = answer  # type: ignore[assignment]
+    for page in chat.models.list().pages():
+        seen[0] = page.page
+    assert seen == [PAGES]
+    assert waited[0] > 0
+
+
 # ---- what a borrower may run
 
 

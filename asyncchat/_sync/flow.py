@@ -30,7 +30,9 @@ LONG: Final = 8 * BUSY
 """Seconds for which it keeps it busy at most, or smaller ones cross, so that few wait."""
 
 LINGER: Final = 0.002
-"""Seconds that an item waits for others to cross with it; the first one does not wait."""
+"""Seconds that an item waits for others to cross with it to another thread; the first one does not wait."""
+IDLE: Final = 8
+"""Turns of a borrowed loop without another item, after which it would only wait: an answer takes fewer to be one."""
 
 
 def cross(
@@ -168,8 +170,18 @@ class _Flow(Generic[T]):
             if self._timer is not None:
                 self._timer.cancel()
             self._timer, self._is_due = loop.call_soon(self._cross), True
+        elif self._timer is None and self._thread.lending.is_borrowed:
+            self._timer = loop.call_soon(self._cross_when_idle, loop, self._given, IDLE)
         elif self._timer is None:
             self._timer = loop.call_later(LINGER if self._given > 1 else 0, self._cross)
+
+    def _cross_when_idle(self, loop: asyncio.AbstractEventLoop, given: int, turns: int) -> None:
+        if given != self._given:
+            given, turns = self._given, IDLE
+        if turns:
+            self._timer = loop.call_soon(self._cross_when_idle, loop, given, turns - 1)
+        else:
+            self._cross()
 
     def _cross(self, *, last: bool = False) -> None:
         if self._timer is not None:

@@ -90,6 +90,11 @@ class Lending:
             if self._awaited is queue:
                 self._loop.stop()
 
+    @property
+    def is_borrowed(self) -> bool:
+        """Whether a consumer runs it now."""
+        return self._awaited is not None
+
     def ask(self) -> None:
         """Have the loop's own thread run it, if it is lent. May be called in any thread, and with any lock held."""
         if self._is_lent:
