@@ -1,8 +1,8 @@
 """What blocking code pays: the throughput of `Client` over that of `AsyncClient`, and what one call costs more.
 
 The server is a process of its own with answers made beforehand, and answers at once or after 20 ms. Both clients read
-the same listings, in turns whose order changes; the ratios are those of neighbouring turns, and their medians are
-shown. Each kind of event loop has a process of its own.
+the same listings, in turns whose order changes; the ratios are those of rounds, of some turns each, and their medians
+are shown. Each kind of event loop has a process of its own.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ RATIO: Final = 0.95
 OVERHEAD: Final = 200.0
 """Microseconds that a call may take longer."""
 IN_TURN: Final = 20
-PAGES: Final[Mapping[float, int]] = {0.0: 1_000, 0.02: 100}
+PAGES: Final[Mapping[float, int]] = {0.0: 500, 0.02: 100}
 """By latency."""
+TURNS: Final[Mapping[float, int]] = {0.0: 4, 0.02: 1}
+"""How often both take turns in a round: in short turns a slow moment of the machine hits both."""
 PATHS: Final[Mapping[str, str]] = {
     "messages": "/conversations/{}/messages",
     "conversations": "/models/{}/conversations",
@@ -71,8 +73,10 @@ def measure_here(loop: str, urls: list[str], rounds: int, calls: int) -> dict[st
         for (latency, pages), url in zip(PAGES.items(), urls, strict=True):
             chat, blocking = AsyncClient(url, token=TOKEN), Client(url, token=TOKEN)
             for kind, path in PATHS.items():
-                taken = take_turns(_ways(runner, chat, blocking, path.format(pages * 100)), rounds)
-                listings.append((latency, kind, pages * 100, taken["async"], taken["sync"]))
+                turns = TURNS[latency]
+                taken = take_turns(_ways(runner, chat, blocking, path.format(pages * 100)), rounds * turns)
+                first, second = (_sums(taken[name], turns) for name in ("async", "sync"))
+                listings.append((latency, kind, pages * 100 * turns, first, second))
             if not latency:
                 singles = [_time_calls(runner, chat, blocking, calls) for _ in range(rounds)]
             runner.run(chat.aclose())
@@ -94,6 +98,11 @@ def _ways(runner: asyncio.Runner, chat: AsyncClient, blocking: Client, path: str
         "async": lambda: runner.run(_walk(chat, path)),
         "sync": lambda: _walk_blocking(blocking, path),
     }
+
+
+def _sums(seconds: list[float], turns: int) -> list[float]:
+    """What the turns of each round took."""
+    return [sum(seconds[start : start + turns]) for start in range(0, len(seconds), turns)]
 
 
 async def _walk(chat: AsyncClient, path: str) -> float:
