@@ -48,8 +48,10 @@ class HeldBack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.restore()
-        self._call_next()
+        try:
+            self.restore()
+        finally:
+            self._call_next()
 
     def restore(self) -> None:
         """Hold nothing back any more."""
