@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import asyncio
 import os
 import signal
@@ -464,16 +465,54 @@ def test_holding_back_several() -> None:
     assert isinstance(caught.value.__context__, LateError)
 
 
-def test_a_subinterpreter_holds_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+SUBINTERPRETER = """
+import sys
+
+CODE = '''
+import signal
+from asyncchat._sync.interrupts import HeldBack
+
+try:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+except ValueError:
+    with HeldBack(print):
+        print("refused", flush=True)
+'''
+
+if sys.version_info >= (3, 13):
+    import _interpreters
+    print(_interpreters.exec(_interpreters.create("legacy"), CODE))
+else:
+    import _xxsubinterpreters
+    print(_xxsubinterpreters.run_string(_xxsubinterpreters.create(isolated=False), CODE))
+"""
+
+
+def test_a_subinterpreter_holds_nothing_back() -> None:
     """Under mod_wsgi, for instance, where no handler can be set, and none runs."""
+    assert run(SUBINTERPRETER).stdout == "refused\nNone\n"
 
-    def refused(*_: object) -> None:
-        raise ValueError("signal only works in main thread of the main interpreter")
 
-    monkeypatch.setattr("_signal.signal", refused)
-    with HeldBack(lambda: None):
-        ran = True
-    assert ran
+def test_a_handler_that_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it raises before it is held back comes out, and nothing stays held back."""
+    before = signal.signal(signal.SIGTERM, late)
+    set_handler = _signal.signal
+    raised: list[int] = []
+
+    def set_one(number: int, handler: object) -> object:
+        if number == signal.SIGTERM and not raised:
+            raised.append(number)
+            raise ValueError("of a handler")
+        return set_handler(number, handler)
+
+    monkeypatch.setattr("_signal.signal", set_one)
+    try:
+        with pytest.raises(ValueError, match="of a handler"), HeldBack(lambda: None):
+            pass
+        assert signal.getsignal(signal.SIGTERM) is late
+        assert not isinstance(signal.getsignal(signal.SIGINT), HeldBack)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

@@ -40,11 +40,11 @@ class HeldBack:
             try:
                 for number in self._handlers:
                     _signal.signal(number, self)
-            except ValueError:  # a subinterpreter, where no handler can be set, and none runs
+            except BaseException as exc:
+                if not _is_refused(exc):  # but of a handler that was not held back yet
+                    self.__exit__()
+                    raise
                 self._handlers = {}
-            except BaseException:  # of one that was not held back yet
-                self.__exit__()
-                raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,6 +69,11 @@ class HeldBack:
                 self._handlers[number](number, frame)
             finally:
                 self._call_next()
+
+
+def _is_refused(exc: BaseException) -> bool:
+    """Whether no handler can be set: in a subinterpreter, where none runs. What a handler raises has a frame of it."""
+    return isinstance(exc, ValueError) and exc.__traceback__ is not None and exc.__traceback__.tb_next is None
 
 
 def _after_in_child() -> None:
