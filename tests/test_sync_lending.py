@@ -171,6 +171,16 @@ def test_it_is_not_lent_to_who_waited_long(
     assert not loans
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_what_others_need_is_not_lent(is_shared: bool) -> None:
+    """It is handed over at once; where nobody else needs the loop, when that has stopped."""
+    loop = asyncio.new_event_loop()
+    queue: SimpleQueue[str] = SimpleQueue()
+    Lending(loop, lambda: is_shared).hand_over(queue, "item", lend=True)
+    loop.close()
+    assert queue.empty() is not is_shared
+
+
 @pytest.mark.parametrize(
     ("busy", "computed", "expected"),
     [(0.004, 0.004, True), (0.012, 0.007, True), (0.004, 0.001, False), (FOREVER, FOREVER, False), (0.0, 0.0, False)],

@@ -74,7 +74,7 @@ def blocking(served: Listing, **options: Any) -> tuple[list[int], str]:
 
 
 @pytest.mark.parametrize("borrows", [False, True])
-@settings(max_examples=100)
+@settings(max_examples=150)
 @given(
     total=st.integers(0, 60),
     mishaps=st.dictionaries(st.integers(1, 13), st.tuples(st.sampled_from([*MISHAPS]), st.sampled_from([1, 99]))),
